@@ -1,0 +1,89 @@
+"""Settings of a run and of this machine: defaults < environment < arguments.
+
+Knows where things are kept (`RLM_LOCAL_HOME`); knows nothing of models.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+import platformdirs
+
+from rlm_local.errors import ConfigError
+from rlm_local.types import Limits, RunMode
+
+__all__ = ["HOME_VARIABLE", "Home", "RunConfig", "SandboxPolicy", "check_sandbox_policy"]
+
+HOME_VARIABLE = "RLM_LOCAL_HOME"
+
+SandboxPolicy = Literal["auto", "require-full", "sealed", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder where weights, traces, indexes and server records live.
+
+    `RLM_LOCAL_HOME`, or `rlm_local` in the user's cache folder. Folders are made at first use,
+    readable for the user only.
+    """
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls) -> "Home":
+        """The folder the environment names.
+
+        Raises:
+            ConfigError: the variable is set to a path that is not absolute.
+        """
+        named = os.environ.get(HOME_VARIABLE)
+        if not named:
+            return cls(Path(platformdirs.user_cache_dir("rlm_local")))
+        path = Path(named).expanduser()
+        if not path.is_absolute():
+            raise ConfigError(f"{HOME_VARIABLE} must be an absolute path, not {named!r}")
+        return cls(path)
+
+    def folder(self, name: Literal["weights", "traces", "indexes", "servers", "tmp"]) -> Path:
+        """One of the folders under the root, made if absent.
+
+        Raises:
+            ConfigError: it cannot be made; says why and names the variable to set.
+        """
+        path = self.root / name
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot make {path}: {error.strerror or error}; "
+                f"set {HOME_VARIABLE} to a folder you can write to"
+            ) from error
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """What one run is told besides its question and context."""
+
+    limits: Limits = field(default_factory=Limits)
+    mode: RunMode = "auto"
+    direct_tokens: int = 8192
+    """In mode `auto`, contexts up to this many tokens go straight to the root."""
+    seed: int | None = None
+    stack: str = "custom"
+    """Name of the stack, for answers and traces."""
+
+
+def check_sandbox_policy(text: str) -> SandboxPolicy:
+    """The policy of that name.
+
+    Raises:
+        ConfigError: there is none; lists them.
+    """
+    for policy in get_args(SandboxPolicy):
+        if policy == text:
+            return text  # type: ignore[return-value]  # membership is what narrows it
+    raise ConfigError(
+        f"no sandbox policy {text!r}; use one of {', '.join(get_args(SandboxPolicy))}"
+    )

@@ -1,0 +1,1 @@
+"""The REPL: a confined worker process and the host's side of it."""

@@ -1,0 +1,1 @@
+"""What runs inside the REPL process: standard library and its own neighbours only."""

@@ -1,0 +1,1 @@
+"""Models to talk to: a supervised vLLM, any OpenAI-shaped endpoint, in process, scripted."""

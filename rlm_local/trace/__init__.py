@@ -1,0 +1,1 @@
+"""A run's events on disk, and back for a person to read."""

@@ -1,0 +1,1 @@
+"""Weights on disk: fetched, checked, converted. Never executed, never unpickled."""
