@@ -87,13 +87,17 @@ class ModelError(RunError):
     Attributes:
         retryable: whether the same request may succeed later.
         status: HTTP status, when there was one.
+        retry_after_s: how long the server asked to be left alone, when it said so.
     """
 
     retryable = False
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class ModelUnavailable(ModelError):

@@ -226,8 +226,10 @@ class CellCall:
     fn and the arguments each takes, besides `texts`:
       llm_query        texts = prompts; choices?: list[str], regex?: str, schema?: object,
                        max_tokens?: int
-      rlm_query        texts = questions, or question and context pairs when has_context is true;
-                       has_context: bool
+      rlm_query        has_context: bool; slices: list. Without contexts: texts = questions,
+                       slices = []. With: one slice a question, [start, end] in characters of
+                       the mapped file, or None where the context's text stands in texts right
+                       after its question
       search           texts = [query]; k: int
     """
 

@@ -1,0 +1,193 @@
+"""`rlm-local ask`: one question over files, folders or stdin.
+
+The answer goes to stdout, everything else to stderr; with `--json`, stdout holds one JSON object.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+from rlm_local.errors import UserError
+from rlm_local.types import Answer, Limits, RunMode
+
+if TYPE_CHECKING:
+    from rlm_local.context.sources import ContextInput
+    from rlm_local.session import RLM
+    from rlm_local.session.rlm import Progress
+    from rlm_local.session.settings import Settings
+
+__all__ = ["answer_as_json", "ask"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_DEFAULTS = Limits()
+_LIMIT_OPTIONS = (
+    ("--max-turns", click.IntRange(min=1), _DEFAULTS.max_turns, "Replies of the root."),
+    ("--max-subcalls", click.IntRange(min=0), _DEFAULTS.max_subcalls, "Prompts to the worker."),
+    ("--max-tokens", click.IntRange(min=1), None, "Prompt and reply tokens of all models."),
+    ("--max-seconds", click.FloatRange(min=0, min_open=True), None, "Wall time of the run."),
+    ("--max-depth", click.IntRange(min=0), _DEFAULTS.max_depth, "Levels of child runs."),
+    (
+        "--cell-timeout-s",
+        click.FloatRange(min=0, min_open=True),
+        _DEFAULTS.cell_timeout_s,
+        "Time of one cell, sub-calls not counted.",
+    ),
+    (
+        "--cell-memory-bytes",
+        click.IntRange(min=1),
+        None,
+        "Memory of the REPL; default: 2 GiB and six times the context.",
+    ),
+)
+
+
+def _limit_options(command: Command) -> Command:
+    for flag, kind, default, text in reversed(_LIMIT_OPTIONS):
+        command = click.option(
+            flag, type=kind, default=default, show_default=default is not None, help=text
+        )(command)
+    return command
+
+
+@click.command()
+@click.argument("question")
+@click.option("--context", "-c", "paths", multiple=True, metavar="PATH", help="File, folder or -.")
+@click.option("--include", multiple=True, metavar="GLOB", help="In folders, only these files.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="In folders, not these files.")
+@click.option("--stack", default="auto", show_default=True, help="Entry of models.yaml.")
+@click.option("--base-url", help="An OpenAI-shaped endpoint that already runs, instead of a stack.")
+@click.option("--api-key", envvar="RLM_LOCAL_API_KEY", help="Its key (or RLM_LOCAL_API_KEY).")
+@click.option("--root", help="Name of the root model at --base-url.")
+@click.option("--worker", help="Name of the worker model there; default: the root.")
+@click.option("--profile", help="Root profile of models.yaml; default: the model's own.")
+@click.option("--models-file", type=click.Path(path_type=Path), help="Instead of the bundled one.")
+@click.option(
+    "--mode", type=click.Choice(["auto", "rlm", "direct"]), default="auto", show_default=True
+)
+@click.option(
+    "--sandbox", default="auto", show_default=True, help="auto, require-full, sealed, off."
+)
+@click.option("--seed", type=int, help="Seed of every model call.")
+@click.option("--trace", "trace_path", type=click.Path(path_type=Path), help="Where to write it.")
+@click.option("--no-trace", is_flag=True, help="Write no trace.")
+@click.option("--count-tokens", is_flag=True, help="Count the context's tokens exactly.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@_limit_options
+def ask(  # one keyword an option; they are read by name below
+    question: str,
+    paths: tuple[str, ...],
+    *,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401
+) -> int:
+    """Answer QUESTION over the given files and folders."""
+    from rlm_local.cli.progress import open_progress
+
+    if not question.strip():
+        raise UserError("the question is empty; say what you want to know")
+    with open_progress(quiet=options["quiet"]) as progress:
+        inputs = _inputs(paths)
+        with _open(options, progress) as rlm:
+            answer = rlm.complete(inputs, question)
+    _print(answer, as_json=as_json)
+    return 0 if answer.text and answer.stop_reason != "error" else 1
+
+
+def _inputs(paths: tuple[str, ...]) -> "list[ContextInput]":
+    from rlm_local.context.sources import StreamInput
+
+    if not paths:
+        raise UserError("no context given; add --context PATH (a file, a folder, or - for stdin)")
+    if paths.count("-") > 1:
+        raise UserError("--context - stands for standard input and can be given once")
+    return [StreamInput("stdin", sys.stdin.buffer) if p == "-" else Path(p) for p in paths]
+
+
+def _open(options: dict[str, Any], progress: "Progress") -> "RLM":
+    from rlm_local.session import RLM
+
+    settings = _settings(options)
+    if options["base_url"] is None:
+        for name in ("api_key", "root", "worker"):
+            if options[name] is not None and name != "api_key":
+                raise UserError(f"--{name} names a model at an endpoint; add --base-url URL")
+        return RLM.local(options["stack"], settings=settings, progress=progress)
+    if options["root"] is None:
+        raise UserError("--base-url needs --root NAME, the model to ask there")
+    return RLM(
+        base_url=options["base_url"],
+        api_key=options["api_key"],
+        root=options["root"],
+        worker=options["worker"],
+        settings=settings,
+        progress=progress,
+    )
+
+
+def _settings(options: dict[str, Any]) -> "Settings":
+    from rlm_local.context.sources import ReadOptions
+    from rlm_local.session.settings import Settings
+
+    limit_names = [flag.lstrip("-").replace("-", "_") for flag, *_ in _LIMIT_OPTIONS]
+    return Settings(
+        limits=Limits(**{name: options[name] for name in limit_names}),
+        sandbox=options["sandbox"],
+        mode=cast(RunMode, options["mode"]),
+        seed=options["seed"],
+        profile=options["profile"],
+        models_file=options["models_file"],
+        trace="off" if options["no_trace"] else options["trace_path"] or "auto",
+        read=ReadOptions(include=options["include"], exclude=options["exclude"]),
+        count_tokens=options["count_tokens"],
+    )
+
+
+def _print(answer: Answer, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(answer_as_json(answer), ensure_ascii=False))
+    elif answer.text:
+        click.echo(answer.text)
+    note = answer.error or (None if answer.text else f"no answer: {answer.stop_reason}")
+    if note:
+        click.echo(f"stopped: {note}", err=True)
+
+
+def answer_as_json(answer: Answer) -> dict[str, Any]:
+    """The object `--json` prints; its keys are a contract."""
+    usage = {
+        role: {
+            "prompt_tokens": spent.prompt_tokens,
+            "cached_tokens": spent.cached_tokens,
+            "completion_tokens": spent.completion_tokens,
+        }
+        for role, spent in (("root", answer.usage.root), ("worker", answer.usage.worker))
+    }
+    context = answer.context
+    return {
+        "answer": answer.text,
+        "stop_reason": answer.stop_reason,
+        "mode": answer.mode,
+        "turns": answer.turns,
+        "subcalls": answer.subcalls,
+        "cached_subcalls": answer.cached_subcalls,
+        "seconds": round(answer.seconds, 3),
+        "usage": usage,
+        "context": {
+            "chars": context.chars,
+            "tokens": context.tokens.tokens,
+            "tokens_exact": context.tokens.exact,
+            "lines": context.lines,
+            "documents": context.documents,
+            "sha256": context.sha256,
+        },
+        "stack": answer.stack,
+        "trace": answer.trace,
+        "sandbox": answer.sandbox,
+        "error": answer.error,
+    }

@@ -1,0 +1,269 @@
+"""The engine: a question over a context in, an answer out. Run, look, repeat.
+
+Knows its parts by their Protocols only; starts no server, opens no file. Child runs are the same
+engine on a part of the context, with a budget below their parent's.
+"""
+
+import asyncio
+import dataclasses
+import platform
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib import metadata
+
+from rlm_local.config import RunConfig
+from rlm_local.engine.budget import Budget
+from rlm_local.engine.child_calls import ChildCall
+from rlm_local.engine.child_context import SliceContext, TextContext, child_scope
+from rlm_local.engine.direct import DirectPrompt, answer_directly, direct_prompt
+from rlm_local.engine.ending import Ending, after_error, after_limit, force_answer, limit_ending
+from rlm_local.engine.history import History
+from rlm_local.engine.journal import Journal
+from rlm_local.engine.models import Models, worker_room_tokens
+from rlm_local.engine.prompts import Profile, RunFacts, first_message
+from rlm_local.engine.retry import RetryPolicy
+from rlm_local.engine.run_state import Parts, Run, Task
+from rlm_local.engine.scheduler import Scheduler
+from rlm_local.engine.subcalls import Subcalls
+from rlm_local.engine.turn import take_turn
+from rlm_local.errors import ConfigError, LimitExceeded, RlmError, RunError
+from rlm_local.events import RunEnded, RunStarted
+from rlm_local.interfaces import Clock, Context, EventSink, Interpreter, InterpreterPool
+from rlm_local.types import Answer, CallMode
+
+__all__ = ["Engine", "Models"]
+
+_CHARS_PER_TOKEN = 3
+"""Told to the root as the worker's window: low, so that what it cuts by it does fit."""
+_STUCK_TURNS = 2
+"""Turns of nothing but repetition after which more turns are not worth their time."""
+
+
+class Engine:
+    """Answers questions with a root model, a worker model and a REPL.
+
+    One engine may serve several questions, also at the same time.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        *,
+        profile: Profile,
+        config: RunConfig,
+        sink: EventSink,
+        clock: Clock,
+        retries: RetryPolicy | None = None,
+    ) -> None:
+        self._parts = Parts(models, profile, config, sink, clock, retries or RetryPolicy())
+
+    async def run(
+        self, question: str, context: Context, pool: InterpreterPool | None = None
+    ) -> Answer:
+        """Answer one question.
+
+        A limit or a broken part is not raised: it is the answer's `stop_reason`, beside what was
+        found by then. Cancelling stops cells and sub-calls, writes the end down, and passes on.
+
+        Args:
+            question: what to answer.
+            context: over what; stays open and is not closed here.
+            pool: where cells run; may be absent where the context goes straight to the root.
+
+        Raises:
+            UserError: the question is empty, the context does not fit `mode: direct`, a REPL is
+                needed and there is none, or this machine cannot confine it.
+        """
+        if not question.strip():
+            raise ConfigError("the question is empty; say what you want to know")
+        parts = self._parts
+        run_id = secrets.token_hex(6)
+        task = Task(
+            question=question.strip(),
+            context=context,
+            pool=pool,
+            mode=parts.config.mode,
+            budget=Budget(parts.config.limits, run_id, parts.clock),
+            journal=Journal(parts.sink, run_id),
+            scheduler=Scheduler(parts.models, parts.policy, seed=parts.config.seed),
+        )
+        return await self._answer(task)
+
+    async def _answer(self, task: Task) -> Answer:
+        """Run one task, a child's too, and write down its beginning and end, whatever happens."""
+        prompt = direct_prompt(self._parts, task)
+        mode: CallMode = "direct" if prompt else "rlm"
+        self._write_start(task, mode)
+        ending = Ending("", "interrupted", "the run was interrupted")
+        try:
+            if prompt:
+                ending = await self._directly(task, prompt)
+            else:
+                ending = await self._with_repl(task)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            remaining_s = task.budget.remaining_s()
+            if remaining_s is not None and remaining_s <= 0:  # a parent ran out of time
+                ending = Ending("", "max_seconds", "max_seconds reached")
+            raise
+        except RlmError as error:
+            ending = Ending("", "error", str(error))
+            raise
+        finally:
+            self._write_end(task, ending)
+        return self._as_answer(task, mode, ending)
+
+    async def _directly(self, task: Task, prompt: DirectPrompt) -> Ending:
+        try:
+            return await answer_directly(self._parts, task, prompt)
+        except LimitExceeded as spent:
+            return limit_ending(spent)
+        except RunError as error:
+            return Ending("", "error", str(error))
+
+    async def _with_repl(self, task: Task) -> Ending:
+        try:
+            async with _interpreter(task) as interpreter:
+                return await _drive(self._open_run(task, interpreter))
+        except RunError as error:  # the REPL did not start: nothing was found yet
+            return Ending("", "error", str(error))
+
+    def _open_run(self, task: Task, interpreter: Interpreter) -> Run:
+        parts = self._parts
+        root = parts.models.root
+        facts = RunFacts(
+            question=task.question,
+            worker_chars=worker_room_tokens(parts.models) * _CHARS_PER_TOKEN,
+            subcalls_left=task.budget.subcalls_left,
+        )
+        first = first_message(task.context, facts)
+        history = History(parts.profile, first, root.tokens, prefill=root.supports_prefill)
+        host = Subcalls(
+            models=parts.models,
+            context=task.context,
+            scheduler=task.scheduler,
+            budget=task.budget,
+            journal=task.journal,
+            start_child=lambda call: self._run_child(task, call),
+        )
+        return Run(parts, task, history, interpreter, host)
+
+    async def _run_child(self, parent: Task, call: ChildCall) -> Answer:
+        run_id = secrets.token_hex(6)
+        own = dataclasses.replace(
+            self._parts.config.limits, max_subcalls=None, max_tokens=None, max_seconds=None
+        )
+        scope = await child_scope(parent.context, call, self._parts.models.root.tokens)
+        child = dataclasses.replace(
+            parent,
+            question=scope.question,
+            context=scope.context,
+            mode="auto",
+            budget=parent.budget.child(run_id, own),
+            journal=parent.journal.child(run_id),
+        )
+        return await self._answer(child)
+
+    def _write_start(self, task: Task, mode: CallMode) -> None:
+        parts = self._parts
+        task.journal.emit(
+            RunStarted(
+                **task.journal.stamp(),
+                question=task.question,
+                mode=mode,
+                stack=parts.config.stack,
+                profile=parts.profile.name,
+                context=task.context.facts,
+                limits=dataclasses.asdict(task.budget.limits),
+                models={"root": parts.models.root.digest, "worker": parts.models.worker.digest},
+                versions={"rlm_local": _version(), "python": platform.python_version()},
+                sandbox=dict(task.pool.report) if task.pool and mode == "rlm" else {},
+                seed=parts.config.seed,
+            )
+        )
+
+    def _write_end(self, task: Task, ending: Ending) -> None:
+        budget = task.budget
+        task.journal.emit(
+            RunEnded(
+                **task.journal.stamp(),
+                answer=ending.text,
+                stop_reason=ending.stop_reason,
+                turns=budget.turns,
+                subcalls=budget.subcalls,
+                cached_subcalls=budget.cached_subcalls,
+                seconds=budget.seconds,
+                usage=budget.usage,
+                error=ending.error,
+            )
+        )
+
+    def _as_answer(self, task: Task, mode: CallMode, ending: Ending) -> Answer:
+        budget = task.budget
+        return Answer(
+            text=ending.text,
+            stop_reason=ending.stop_reason,
+            mode=mode,
+            turns=budget.turns,
+            subcalls=budget.subcalls,
+            cached_subcalls=budget.cached_subcalls,
+            seconds=budget.seconds,
+            usage=budget.usage,
+            context=task.context.facts,
+            stack=self._parts.config.stack,
+            trace=None,
+            error=ending.error,
+        )
+
+
+async def _drive(run: Run) -> Ending:
+    """Take turns until there is an answer or a reason to stop."""
+    try:
+        while run.budget.turns_left and run.repeats < _STUCK_TURNS:
+            final = await take_turn(run)
+            if final is not None:
+                return _answered(run, final)
+        return await force_answer(run)
+    except LimitExceeded as spent:
+        return await after_limit(run, spent)
+    except RunError as error:
+        return await after_error(run, error)
+
+
+def _answered(run: Run, final: str) -> Ending:
+    """The root's answer; where a limit was met in the same cell, it rests on a part only."""
+    try:
+        run.budget.check()
+    except LimitExceeded as spent:
+        return dataclasses.replace(limit_ending(spent), text=final)
+    return Ending(final, "answered")
+
+
+@cache
+def _version() -> str:
+    try:
+        return metadata.version("rlm-local")
+    except metadata.PackageNotFoundError:
+        return "source"
+
+
+@asynccontextmanager
+async def _interpreter(task: Task) -> AsyncIterator[Interpreter]:
+    """A REPL over the task's context, killed when the block is left in whatever way."""
+    if task.pool is None:
+        raise ConfigError(
+            "this context is too long to go straight to the root, and there is no REPL; "
+            "give Engine.run a pool"
+        )
+    match task.context:
+        case TextContext() as own:
+            interpreter = await task.pool.start(text=own.text)
+        case SliceContext() as part:
+            interpreter = await task.pool.start(part=part.part)
+        case _:
+            interpreter = await task.pool.start()
+    try:
+        yield interpreter
+    finally:
+        await interpreter.aclose()

@@ -1,0 +1,86 @@
+"""How a cell finishes the run: `FINAL(value)`, `FINAL_VAR("name")`, the dict `answer`."""
+
+import json
+from collections.abc import Mapping
+from typing import NoReturn
+
+from rlm_local.sandbox.child.cells import CellFinished
+from rlm_local.sandbox.child.subcalls import SubcallFailure
+
+__all__ = ["Answers", "answer_text"]
+
+_MAX_CHARS = 1_000_000
+_SCALARS = (str, int, float, bool)
+
+
+def answer_text(value: object) -> str:
+    """The text of an answer: lists of plain values joined by commas, dicts as JSON, else `str`.
+
+    Raises:
+        ValueError: there is no answer in it, with what to do instead.
+    """
+    failure = next((item for item in _items(value) if isinstance(item, SubcallFailure)), None)
+    if failure is not None:
+        raise ValueError(f"not an answer: a sub-call failed ({failure.reason}); find it otherwise")
+    if value is None:
+        raise ValueError("FINAL(None) is no answer; give the value you found")
+    text = _text(value)
+    if len(text) > _MAX_CHARS:
+        raise ValueError(
+            f"an answer of {len(text):,} characters; at most {_MAX_CHARS:,}: "
+            "give the answer itself, not the text it stands in"
+        )
+    return text
+
+
+class Answers:
+    """Holds the answer once there is one."""
+
+    def __init__(self, namespace: dict[str, object]) -> None:
+        self.final: str | None = None
+        self._namespace = namespace
+
+    def finish(self, value: object) -> NoReturn:
+        """FINAL(value): finish with this value as the answer."""
+        self.final = answer_text(value)
+        raise CellFinished
+
+    def finish_with_variable(self, name: object) -> NoReturn:
+        """FINAL_VAR("name"): finish with a variable's value as the answer."""
+        if not isinstance(name, str):
+            self.finish(name)
+        key = name.strip().strip("'\"")
+        if key in self._namespace:
+            self.finish(self._namespace[key])
+        if key.isidentifier():
+            raise NameError(
+                f"FINAL_VAR({key!r}): no such variable; make it first, or call FINAL(value)"
+            )
+        self.finish(name)
+
+    def read_dict(self) -> None:
+        """Take `answer = {"content": ..., "ready": True}`, where a cell left it."""
+        given = self._namespace.get("answer")
+        if self.final is None and isinstance(given, dict) and given.get("ready") is True:
+            given["ready"] = False
+            self.final = answer_text(given.get("content"))
+
+
+def _items(value: object) -> list[object]:
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)
+    return [value]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=str)
+    if isinstance(value, list | tuple):
+        if all(isinstance(item, _SCALARS) for item in value):
+            return ", ".join(map(str, value))
+        return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, Mapping):
+        return json.dumps(dict(value), ensure_ascii=False, default=str, skipkeys=True)
+    return str(value)

@@ -1,0 +1,158 @@
+"""Runs cells as a notebook does, in one namespace that lives as long as the process.
+
+The value of a last expression is shown, `await` works at the top level, a traceback shows the
+cell's own lines. What a cell can call is `toolbox`'s business, how it travels `worker`'s.
+"""
+
+import ast
+import linecache
+import sys
+import traceback
+import types
+from typing import Protocol
+
+from rlm_local.sandbox.child.interrupts import Interrupts
+from rlm_local.sandbox.child.output import CappedText, cut_middle
+
+__all__ = ["CellFinished", "CellOutcome", "CellRunner", "CellTools"]
+
+_STDOUT_CAP_CHARS = 20_000
+_RESULT_CAP_CHARS = 10_000
+_ERROR_CAP_CHARS = 4_000
+_BALLAST_BYTES = 8 << 20
+_SHOWN = "__shown_value__"
+_CO_COROUTINE = 0x80
+_OUTERMOST_FRAMES, _INNERMOST_FRAMES = 4, 12
+
+
+class CellFinished(BaseException):
+    """Raised by `FINAL`: ends the cell at once, past any `except Exception`."""
+
+
+class CellTools(Protocol):
+    """What a cell can call; implemented by `toolbox.Toolbox`."""
+
+    def install(self, cell: int) -> None:
+        """Make the namespace ready for a cell."""
+        ...
+
+    def after_cell(self) -> None:
+        """Look at what a cell that did not raise left behind."""
+        ...
+
+
+class CellOutcome:
+    """What a cell gave, as texts; `error` is fit to show to the root."""
+
+    __slots__ = ("error", "error_type", "interrupted", "result", "stdout", "stdout_chars")
+
+    def __init__(self) -> None:
+        self.stdout = ""
+        self.stdout_chars = 0
+        self.result: str | None = None
+        self.error: str | None = None
+        self.error_type: str | None = None
+        self.interrupted = False
+
+
+class CellRunner:
+    """One namespace, the module `__main__`, and the cells that run in it."""
+
+    def __init__(self, interrupts: Interrupts) -> None:
+        module = types.ModuleType("__main__")
+        sys.modules["__main__"] = module
+        self.namespace: dict[str, object] = module.__dict__
+        self._interrupts = interrupts
+        self._ballast = bytearray(_BALLAST_BYTES)
+
+    def run(self, code: str, number: int, tools: CellTools) -> CellOutcome:
+        """Run one cell; never raises for what the cell does."""
+        outcome = CellOutcome()
+        printed = CappedText(_STDOUT_CAP_CHARS)
+        sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = printed  # type: ignore[misc, assignment]
+
+        def execute() -> None:
+            tools.install(number)
+            self._execute(code, f"<cell {number}>", outcome)
+
+        error = self._interrupts.guard(execute)
+        if error is None:
+            error = self._interrupts.guard(tools.after_cell)
+        if error is not None and not isinstance(error, CellFinished):
+            self._describe(error, outcome)
+        outcome.stdout, outcome.stdout_chars = printed.text(), printed.total_chars
+        return outcome
+
+    def _execute(self, code: str, filename: str, outcome: CellOutcome) -> None:
+        lines = [line + "\n" for line in code.split("\n")]
+        linecache.cache[filename] = (len(code), None, lines, filename)
+        tree = ast.parse(code, filename)
+        shows = _keep_last_value(tree) and not code.rstrip().endswith(";")
+        compiled = compile(
+            tree, filename, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
+        )
+        running = eval(compiled, self.namespace)
+        if compiled.co_flags & _CO_COROUTINE:
+            import asyncio
+
+            asyncio.run(running)
+        value = self.namespace.pop(_SHOWN, None)
+        if shows and value is not None:
+            self.namespace["_"] = value
+            outcome.result = cut_middle(repr(value), _RESULT_CAP_CHARS)
+
+    def _describe(self, error: BaseException, outcome: CellOutcome) -> None:
+        outcome.error_type = type(error).__name__
+        outcome.interrupted = isinstance(error, KeyboardInterrupt)
+        outcome.error = f"{outcome.error_type} (its message cannot be shown)"
+        if isinstance(error, MemoryError):
+            self._ballast = bytearray()
+        # str() of an exception is the cell's code too: it may raise, or never end.
+        self._interrupts.guard(lambda: setattr(outcome, "error", _format(error)))
+        # Objects that die with the frames run the cell's __del__: that must be stoppable as well.
+        self._interrupts.guard(lambda: traceback.clear_frames(error.__traceback__))
+        if not self._ballast:
+            self._interrupts.guard(lambda: setattr(self, "_ballast", bytearray(_BALLAST_BYTES)))
+
+
+def _keep_last_value(tree: ast.Module) -> bool:
+    """Turn a last expression into an assignment; whether there was one."""
+    if not tree.body or not isinstance(tree.body[-1], ast.Expr):
+        return False
+    last = tree.body[-1]
+    target = ast.copy_location(ast.Name(id=_SHOWN, ctx=ast.Store()), last)
+    tree.body[-1] = ast.copy_location(ast.Assign(targets=[target], value=last.value), last)
+    return True
+
+
+def _format(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return "SystemExit: exit() does not end anything here; call FINAL(answer) when done"
+    described = traceback.TracebackException(
+        type(error), error, _skip_our_frames(error.__traceback__), compact=True
+    )
+    link: traceback.TracebackException | None = described
+    while link is not None:
+        link.stack = _cell_frames(link.stack)
+        link = link.__cause__ or link.__context__
+    text = "".join(described.format())
+    if isinstance(error, MemoryError):
+        text += "The memory limit of this REPL is reached; work on smaller pieces.\n"
+    return cut_middle(text.rstrip("\n"), _ERROR_CAP_CHARS)
+
+
+def _skip_our_frames(trace: types.TracebackType | None) -> types.TracebackType | None:
+    while trace is not None and not _is_cell(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return trace
+
+
+def _cell_frames(stack: traceback.StackSummary) -> traceback.StackSummary:
+    own = [frame for frame in stack if _is_cell(frame.filename)]
+    if len(own) > _OUTERMOST_FRAMES + _INNERMOST_FRAMES:
+        own = own[:_OUTERMOST_FRAMES] + own[-_INNERMOST_FRAMES:]
+    return traceback.StackSummary.from_list(own)
+
+
+def _is_cell(filename: str) -> bool:
+    return filename.startswith("<cell ")

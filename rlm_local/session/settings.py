@@ -1,0 +1,30 @@
+"""What a session is told: limits, policies, paths. Values only."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rlm_local.context.sources import ReadOptions
+from rlm_local.types import Limits, RunMode
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings shared by all runs of one `RLM`."""
+
+    limits: Limits = field(default_factory=Limits)
+    sandbox: str = "auto"
+    """`auto`, `require-full`, `sealed` or `off`."""
+    mode: RunMode = "auto"
+    seed: int | None = None
+    profile: str | None = None
+    """Root profile of models.yaml; absent: the model's own."""
+    models_file: Path | None = None
+    """A models.yaml instead of the bundled one."""
+    trace: Path | Literal["auto", "off"] = "auto"
+    """A file for the next run, `auto` for one file a run under the home folder, or `off`."""
+    read: ReadOptions = field(default_factory=ReadOptions)
+    count_tokens: bool = False
+    """Count the context's tokens exactly instead of estimating large ones."""

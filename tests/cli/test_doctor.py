@@ -1,0 +1,43 @@
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rlm_local.cli.doctor import doctor, sandbox_check
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"), [("standard", "ok"), ("sealed", "warn"), ("unavailable", "fail")]
+)
+def test_the_sandbox_level_decides(level: str, expected: str) -> None:
+    assert sandbox_check({"level": level, "files": "Landlock"}).level == expected
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    before = os.environ.get("RLM_LOCAL_HOME")
+    os.environ["RLM_LOCAL_HOME"] = str(tmp_path)
+    yield tmp_path
+    if before is None:
+        del os.environ["RLM_LOCAL_HOME"]
+    else:
+        os.environ["RLM_LOCAL_HOME"] = before
+
+
+def test_this_machine_gets_a_whole_report(home: Path) -> None:
+    (home / "servers").mkdir()
+    (home / "servers" / "old.json").write_text("{}")
+    result = CliRunner().invoke(doctor, ["--json"])
+    shown = json.loads(result.stdout)
+    assert shown["ok"] == (result.exit_code == 0)
+    by_name = {check["name"]: check for check in shown["checks"]}
+    assert set(by_name) >= {
+        *("memory", "gpu", "python", "packages", "vllm", "sandbox", "disk"),
+        *("weights", "stack", "servers"),
+    }
+    assert by_name["weights"]["fix"] == "rlm-local pull cpu-small"
+    assert by_name["servers"]["level"] == "warn"
+    assert not (home / "servers" / "old.json").exists()

@@ -1,0 +1,1 @@
+"""Stand-ins that implement the Protocols, shared by tests and benchmarks."""

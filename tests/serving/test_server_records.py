@@ -1,0 +1,147 @@
+import asyncio
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rlm_local.errors import ServerError
+from rlm_local.serving.processes import ProcessId, end_process, identify, is_alive
+from rlm_local.serving.server_records import ServerRecord, ServerRecords
+
+SLEEPER = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"]
+
+
+@pytest.fixture
+def guardian() -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen(SLEEPER, start_new_session=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> ServerRecords:
+    return ServerRecords(tmp_path / "servers")
+
+
+def record_of(pid: int, *, start_ticks: int | None = None) -> ServerRecord:
+    process = identify(pid)
+    assert process is not None
+    return ServerRecord(
+        guardian_pid=pid,
+        guardian_start_ticks=process.start_ticks if start_ticks is None else start_ticks,
+        base_url="http://localhost/v1",
+        uds=Path("/run/vllm.sock"),
+        api_key="secret",
+        served_names=("root", "worker"),
+        model="m",
+        digest="d",
+        max_model_len=4096,
+        max_num_seqs=4,
+        model_folder=Path("/weights/m"),
+        log_path=Path("/logs/m.log"),
+    )
+
+
+def test_what_was_written_is_read_while_its_server_lives(
+    records: ServerRecords, guardian: "subprocess.Popen[bytes]"
+) -> None:
+    written = records.write("cpu-small", (record_of(guardian.pid),))
+    assert records.read("cpu-small") == written
+    assert records.all() == [written]
+    endpoint = written.server("worker").endpoint("worker")
+    assert (endpoint.model, endpoint.uds) == ("worker", Path("/run/vllm.sock"))
+
+
+def test_a_record_is_readable_for_its_owner_only(
+    records: ServerRecords, guardian: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    records.write("cpu-small", (record_of(guardian.pid),))
+    files = list((tmp_path / "servers").iterdir())
+    assert [file.name for file in files] == ["cpu-small.json"]
+    assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
+
+
+def test_a_record_of_a_dead_server_is_removed(
+    records: ServerRecords, guardian: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    records.write("cpu-small", (record_of(guardian.pid),))
+    guardian.kill()
+    guardian.wait()
+    assert records.read("cpu-small") is None
+    assert not list((tmp_path / "servers").glob("*.json"))
+
+
+def test_a_number_given_to_another_process_is_neither_believed_nor_signalled(
+    records: ServerRecords, guardian: "subprocess.Popen[bytes]"
+) -> None:
+    records.write("cpu-small", (record_of(guardian.pid, start_ticks=1),))
+    assert records.read("cpu-small") is None
+    assert guardian.poll() is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", "[1]"])
+def test_a_file_that_is_no_record_is_as_good_as_none(
+    records: ServerRecords, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "servers").mkdir()
+    (tmp_path / "servers" / "x.json").write_text(content)
+    assert records.read("x") is None
+    assert records.all() == []
+
+
+async def test_stopping_ends_the_server_and_forgets_it(
+    records: ServerRecords, guardian: "subprocess.Popen[bytes]"
+) -> None:
+    record = records.write("cpu-small", (record_of(guardian.pid),))
+    await records.stop(record)
+    assert guardian.wait() != 0
+    assert records.read("cpu-small") is None
+    await records.stop(record)
+
+
+async def test_a_stack_is_claimed_by_one_at_a_time(records: ServerRecords) -> None:
+    order: list[str] = []
+
+    async def start(name: str) -> None:
+        async with records.claim("cpu-small"):
+            order.append(name)
+            await asyncio.sleep(0.02)
+            order.append(name)
+
+    await asyncio.gather(start("a"), start("b"))
+    assert order in (["a", "a", "b", "b"], ["b", "b", "a", "a"])
+
+
+async def test_a_claim_that_is_held_too_long_says_so(records: ServerRecords) -> None:
+    async with records.claim("cpu-small"):
+        with pytest.raises(ServerError, match="another rlm-local"):
+            async with records.claim("cpu-small", wait_s=0.0):
+                pass
+        async with records.claim("another"):
+            pass
+
+
+def test_asking_for_a_name_nobody_serves_is_an_error(
+    records: ServerRecords, guardian: "subprocess.Popen[bytes]"
+) -> None:
+    record = records.write("cpu-small", (record_of(guardian.pid),))
+    with pytest.raises(ServerError, match="answers to 'judge'"):
+        record.server("judge")
+
+
+def test_a_process_is_told_from_a_later_one_of_the_same_number(
+    guardian: "subprocess.Popen[bytes]",
+) -> None:
+    process = identify(guardian.pid)
+    assert process is not None
+    assert is_alive(process)
+    later = ProcessId(process.pid, process.start_ticks + 1)
+    assert not is_alive(later)
+    end_process(later)
+    assert is_alive(process)
+    end_process(process)
+    assert not is_alive(process)
