@@ -4,8 +4,8 @@ The answer goes to stdout, everything else to stderr; with `--json`, stdout hold
 """
 
 import json
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -91,22 +91,40 @@ def ask(  # one keyword an option; they are read by name below
 
     if not question.strip():
         raise UserError("the question is empty; say what you want to know")
-    with open_progress(quiet=options["quiet"]) as progress:
-        inputs = _inputs(paths)
-        with _open(options, progress) as rlm:
-            answer = rlm.complete(inputs, question)
+    _check_paths(paths)
+    with (
+        open_progress(quiet=options["quiet"]) as progress,
+        _open(options, progress) as rlm,
+        _inputs(paths) as inputs,
+    ):
+        answer = rlm.complete(inputs, question)
     _print(answer, as_json=as_json)
     return 0 if answer.text and answer.stop_reason != "error" else 1
 
 
-def _inputs(paths: tuple[str, ...]) -> "list[ContextInput]":
-    from rlm_local.context.sources import StreamInput
+def _check_paths(paths: tuple[str, ...]) -> None:
+    """Before any server is started: a name mistyped should not cost a minute."""
+    from rlm_local.context.sources import check_path
 
     if not paths:
         raise UserError("no context given; add --context PATH (a file, a folder, or - for stdin)")
     if paths.count("-") > 1:
         raise UserError("--context - stands for standard input and can be given once")
-    return [StreamInput("stdin", sys.stdin.buffer) if p == "-" else Path(p) for p in paths]
+    for path in paths:
+        if path != "-":
+            check_path(Path(path))
+
+
+@contextmanager
+def _inputs(paths: tuple[str, ...]) -> "Iterator[list[ContextInput]]":
+    from rlm_local.cli.standard_input import open_standard_input
+    from rlm_local.context.sources import StreamInput
+
+    if "-" not in paths:
+        yield [Path(path) for path in paths]
+        return
+    with open_standard_input() as stdin:
+        yield [StreamInput("stdin", stdin) if path == "-" else Path(path) for path in paths]
 
 
 def _open(options: dict[str, Any], progress: "Progress") -> "RLM":

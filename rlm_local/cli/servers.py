@@ -3,13 +3,15 @@
 import asyncio
 import json
 import time
+from collections import deque
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from rlm_local.errors import UserError
+from rlm_local.errors import RlmError, UserError
 
 if TYPE_CHECKING:
     from rlm_local.serving.server_records import ServerRecord, StackRecord
@@ -123,12 +125,11 @@ async def _examine(records: "Iterable[StackRecord]") -> list[dict[str, Any]]:
 
 
 async def _state(server: "ServerRecord") -> str:
-    from rlm_local.errors import ModelError
     from rlm_local.serving.openai_model import probe
 
     try:
         await probe(server.endpoint(server.served_names[0]))
-    except ModelError as error:
+    except RlmError as error:
         return f"does not answer ({error})"
     return "answers"
 
@@ -145,13 +146,17 @@ def logs(stack: str | None, *, follow: bool, lines: int) -> None:
     if not records:
         raise UserError("nothing is up, so there is no log; `rlm-local up` starts a stack")
     paths = [server.log_path for record in records for server in record.servers]
-    for path in paths:
-        if len(paths) > 1:
-            click.echo(f"==> {path} <==")
-        for line in _last_lines(path, lines):
-            click.echo(line)
-    if follow:
-        _follow(paths)
+    with ExitStack() as opened:
+        files = [opened.enter_context(_open_log(path)) for path in paths]
+        for path, file in zip(paths, files, strict=True):
+            if len(paths) > 1:
+                click.echo(f"==> {path} <==")
+            for line in deque(file, maxlen=lines):
+                click.echo(line, nl=False)
+        while follow:
+            for file in files:
+                click.echo(file.read(), nl=False)
+            time.sleep(_FOLLOW_POLL_S)
 
 
 def _named(records: "list[StackRecord]", stack: str | None) -> "list[StackRecord]":
@@ -164,26 +169,11 @@ def _named(records: "list[StackRecord]", stack: str | None) -> "list[StackRecord
     return named
 
 
-def _last_lines(path: Path, n_lines: int) -> list[str]:
+def _open_log(path: Path) -> TextIO:
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        return path.open(encoding="utf-8", errors="replace")
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    return text.splitlines()[-n_lines:]
-
-
-def _follow(paths: list[Path]) -> None:
-    files = [path.open(encoding="utf-8", errors="replace") for path in paths]
-    try:
-        for file in files:
-            file.seek(0, 2)
-        while True:
-            for file in files:
-                click.echo(file.read(), nl=False)
-            time.sleep(_FOLLOW_POLL_S)
-    finally:
-        for file in files:
-            file.close()
 
 
 def _described(record: "StackRecord") -> dict[str, Any]:

@@ -121,7 +121,9 @@ def models(*, models_file: Path | None, as_json: bool) -> None:
 
 
 def _aligned(rows: list[dict[str, Json]]) -> Iterator[str]:
-    """Rows as text in columns, with a line of titles."""
+    """Rows as text in columns, with a line of titles; no lines where there are no rows."""
+    if not rows:
+        return
     columns = [column for column in rows[0] if column not in _ONLY_IN_JSON]
     table = [[column.removesuffix("_bytes").replace("_", " ") for column in columns]]
     table += [[_cell(column, row[column]) for column in columns] for row in rows]

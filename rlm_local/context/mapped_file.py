@@ -4,6 +4,7 @@ The host never holds the whole text: it reads parts by offset. The REPL process 
 once (see `sandbox`). The file has no name, so that nothing is left when the process dies.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from rlm_local.context.sources import ContextInput, Converted, ReadOptions, Skip
 from rlm_local.context.text_reader import TextReader
 from rlm_local.context.token_counts import count_tokens, count_tokens_in_pieces
 from rlm_local.interfaces import TokenCounter
-from rlm_local.types import ContextFacts, ContextSlice, DocumentSpan, Passage
+from rlm_local.types import ContextFacts, ContextSlice, DocumentSpan, Passage, TokenCount
 
 __all__ = ["MappedContext", "count_tokens_exactly", "open_context"]
 
@@ -72,6 +73,10 @@ class MappedContext:
     def n_ignored(self) -> int:
         """Entries that `.gitignore` files or patterns left out; a folder counts once."""
         return self._n_ignored
+
+    def know_tokens(self, tokens: TokenCount) -> None:
+        """Replace the estimate in `facts`."""
+        self._facts = dataclasses.replace(self._facts, tokens=tokens)
 
     def fileno(self) -> int:
         """A read-only descriptor of the UTF-8 file; for pread or mmap, never seek.
@@ -150,7 +155,7 @@ def count_tokens_exactly(
     counter: TokenCounter,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Count all tokens, whatever it takes: about a second for each million characters.
+    """Count all tokens into the context's facts: one or two seconds for each million characters.
 
     The text is counted in pieces cut after line ends, where tokenizers cut as well; the sum can
     differ from one pass over the whole by a few tokens a million.
@@ -160,4 +165,6 @@ def count_tokens_exactly(
         counter: the tokenizer.
         progress: called with characters done and characters of all, after each piece.
     """
-    return count_tokens_in_pieces(context.read, context.facts.chars, counter, progress=progress)
+    n_tokens = count_tokens_in_pieces(context.read, context.facts.chars, counter, progress=progress)
+    context.know_tokens(TokenCount(n_tokens, exact=counter.exact))
+    return n_tokens

@@ -8,8 +8,11 @@ from rlm_local.types import CellResult
 __all__ = ["cut_middle", "is_evidence", "observe", "shown"]
 
 _NAMES_SHOWN = 20
-_NOTHING = re.compile(r"|None|\[\]|\(\)|\{\}|''|set\(\)|0|\(0 (matching lines|passages) for .*\)")
-"""Lines that tell that nothing was found; the last is how `grep` and `search` say it."""
+_NOTHING = re.compile(
+    r"|None|\[\]|\(\)|\{\}|''|set\(\)|0|\(0 (matching lines|passages) for .*\)"
+    r"|\[?(<sub-call failed: ((?!>, ).)*>(, )?)+\]?"
+)
+"""Lines that tell that nothing was found, as `grep`, `search` and failed sub-calls say it."""
 
 
 def cut_middle(text: str, n_chars: int, *, true_chars: int | None = None) -> str:

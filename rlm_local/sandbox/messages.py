@@ -6,6 +6,7 @@ Nothing that came over the wire is evaluated or unpickled. Does no I/O.
 from dataclasses import dataclass
 from typing import cast
 
+from rlm_local.sandbox.child.arguments import MAX_PASSAGES, MAX_REPLY_TOKENS
 from rlm_local.sandbox.child.wire import Frame, FrameError
 from rlm_local.types import CellCall, CellReply, Json
 
@@ -14,8 +15,6 @@ __all__ = ["CallRequest", "Done", "parse_call", "parse_done", "parse_ready", "re
 _MAX_NAMES = 200
 _MAX_NOTES = 50
 _MAX_NOTE_CHARS = 500
-_MAX_PASSAGES = 1000
-_MAX_REPLY_TOKENS = 1 << 20
 _DONE_TEXTS = ("stdout", "result", "error", "final")
 _LAYER_CHARS = 500
 
@@ -75,7 +74,7 @@ def parse_call(frame: Frame) -> CallRequest:
         case "search":
             if len(frame.texts) != 1:
                 raise FrameError("a search has one query")
-            call = CellCall("search", {"k": _integer(given, "k", 1, _MAX_PASSAGES)}, frame.texts)
+            call = CellCall("search", {"k": _integer(given, "k", 1, MAX_PASSAGES)}, frame.texts)
         case other:
             raise FrameError(f"a call of {str(other)[:50]!r}, which is no function of the host")
     return CallRequest(number, cell, call)
@@ -125,9 +124,9 @@ def reply_header(number: int, reply: CellReply) -> tuple[dict[str, object], tupl
     if reply.passages:
         header["passages"] = [
             {"document": p.document, "start": p.start_char, "score": p.score}
-            for p in reply.passages[:_MAX_PASSAGES]
+            for p in reply.passages[:MAX_PASSAGES]
         ]
-        return header, tuple(p.text for p in reply.passages[:_MAX_PASSAGES])
+        return header, tuple(p.text for p in reply.passages[:MAX_PASSAGES])
     header["failed"] = [i for i, o in enumerate(reply.outcomes) if o.text is None]
     return header, tuple(_outcome_text(o.text, o.error) for o in reply.outcomes)
 
@@ -147,7 +146,7 @@ def _worker_args(given: dict[str, object]) -> dict[str, Json]:
             raise FrameError("schema is not an object")
         args["schema"] = cast("dict[str, Json]", given["schema"])
     if "max_tokens" in given:
-        args["max_tokens"] = _integer(given, "max_tokens", 1, _MAX_REPLY_TOKENS)
+        args["max_tokens"] = _integer(given, "max_tokens", 1, MAX_REPLY_TOKENS)
     return args
 
 

@@ -5,7 +5,9 @@ Turns every way a server can fail into ModelError or ModelUnavailable. Knows JSO
 
 import datetime
 import email.utils
+import errno
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from rlm_local.errors import ModelError, ModelUnavailable
+from rlm_local.errors import ConfigError, ModelError, ModelUnavailable
 from rlm_local.serving.tokenizer import without_lone_surrogates
 
 __all__ = ["Endpoint", "Transport"]
@@ -45,14 +47,16 @@ class Endpoint:
         """Address of a path under the base, such as `chat/completions`.
 
         Raises:
-            ModelError: the base is not an http(s) URL.
+            ConfigError: the base is not an http(s) URL.
         """
         try:
             url = URL(self.base_url.rstrip("/") + "/" + path)
         except ValueError as error:
-            raise ModelError(f"not a URL: {self.base_url!r} ({error})") from error
+            raise ConfigError(f"not a URL: {self.base_url!r} ({error})") from error
         if url.scheme not in ("http", "https") or not url.host:
-            raise ModelError(f"not an http(s) URL: {self.base_url!r}")
+            raise ConfigError(
+                f"not an http(s) URL: {self.base_url!r}; give one such as http://127.0.0.1:8000/v1"
+            )
         return url
 
     def redact(self, text: str) -> str:
@@ -112,7 +116,7 @@ class Transport:
         except aiohttp.ClientPayloadError as error:
             raise ModelUnavailable(f"{_shown(url)} broke off in the middle of a reply") from error
         except (aiohttp.ClientError, OSError) as error:
-            reason = self.endpoint.redact(str(error) or type(error).__name__)
+            reason = self.endpoint.redact(_reason(error))
             raise ModelUnavailable(f"cannot reach {_shown(url)}: {reason}") from error
         if response.status != 200:
             raise self._refusal(url, response, raw)
@@ -170,6 +174,14 @@ class Transport:
 def _encode(body: dict[str, Any]) -> bytes:
     # No server can tokenize half a surrogate pair; vLLM answers 400 to the whole request.
     return without_lone_surrogates(json.dumps(body, ensure_ascii=False)).encode()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno is not None:
+        number = error.os_error.errno
+        if number in errno.errorcode:  # others are the resolver's own
+            return os.strerror(number)
+    return str(error) or type(error).__name__
 
 
 def _shown(url: URL) -> str:

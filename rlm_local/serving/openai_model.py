@@ -6,11 +6,11 @@ is the scheduler's work.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
-from rlm_local.errors import ModelError
+from rlm_local.errors import ConfigError, ModelError, ModelUnavailable, ServerError
 from rlm_local.interfaces import TokenCounter
 from rlm_local.serving.chat_wire import ChatWire, Dialect
 from rlm_local.serving.constraints import check_constraint, text_that_fits
@@ -40,6 +40,8 @@ class OpenAIModel:
     """Whether the server was started with `--scheduling-policy priority` (dialect "vllm")."""
     timeout_s: float = 1800.0
     """For one whole request; a long prefill on a CPU takes minutes."""
+    failure: Callable[[], ServerError | None] = lambda: None
+    """Of a server of ours: why it is no more. Asked when it does not answer."""
     _wire: ChatWire = field(init=False, repr=False)
     _transport: Transport = field(init=False, repr=False)
     _typed: TypedChat = field(init=False, repr=False)
@@ -86,7 +88,12 @@ class OpenAIModel:
 
     async def _send(self, request: ModelRequest, body: dict[str, Any]) -> Completion:
         started = time.perf_counter()
-        reply = await self._transport.post(CHAT, body)
+        try:
+            reply = await self._transport.post(CHAT, body)
+        except ModelUnavailable as error:
+            if gone := self.failure():  # then no retry will mend it
+                raise gone from error
+            raise
         return self._wire.completion(request, reply, seconds=time.perf_counter() - started)
 
     async def _ask_for(self, request: ModelRequest, constraint: Constraint) -> Completion:
@@ -130,25 +137,31 @@ async def probe(endpoint: Endpoint) -> EndpointFacts:
 
     Raises:
         ModelUnavailable: it cannot be reached.
-        ModelError: it refuses the key, or does not serve the model (names what it serves).
+        ModelError: it answers with something else than a listing.
+        ConfigError: no URL; it refuses the key; or it does not serve the model (names those it
+            does).
     """
     transport = Transport(endpoint, max_connections=1, timeout_s=PROBE_TIMEOUT_S)
     try:
         listing = (await transport.get("models")).get("data")
     except ModelError as error:
+        if error.status in (401, 403):
+            raise ConfigError(f"{error}; give the endpoint's key") from error
         if error.status not in (404, 405):
             raise
         return EndpointFacts("openai", None, ())  # the listing is optional; chat is not
     finally:
         await transport.aclose()
-    entries = [item for item in listing if isinstance(item, dict)] if listing else []
+    entries = (
+        [item for item in listing if isinstance(item, dict)] if isinstance(listing, list) else []
+    )
     return _facts(endpoint, entries)
 
 
 def _facts(endpoint: Endpoint, entries: list[dict[str, Any]]) -> EndpointFacts:
     names = tuple(str(entry.get("id")) for entry in entries)
     if names and endpoint.model not in names:
-        raise ModelError(
+        raise ConfigError(
             f"{endpoint.base_url} does not serve {endpoint.model!r}; it serves {', '.join(names)}"
         )
     mine = next((entry for entry in entries if entry.get("id") == endpoint.model), {})

@@ -60,8 +60,7 @@ def end_process(process: ProcessId) -> None:
             _signal(process.pid, signal.SIGKILL)
             _wait_until_dead(process, 1.0)
     if identify(process.pid) is None:  # else the number, and the session, are somebody else's
-        for pid in session_members(process.pid):
-            _signal(pid, signal.SIGKILL)
+        _clear_session(process.pid)
 
 
 def boot_id() -> str:
@@ -72,6 +71,14 @@ def boot_id() -> str:
 def _wait_until_dead(process: ProcessId, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while is_alive(process) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+
+
+def _clear_session(session: int) -> None:
+    deadline = time.monotonic() + 1.0
+    while (left := session_members(session)) and time.monotonic() < deadline:
+        for pid in left:
+            _signal(pid, signal.SIGKILL)
         time.sleep(POLL_S)
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rlm_local.errors import ServerError
 from rlm_local.serving.endpoint import Endpoint
 from rlm_local.serving.processes import ProcessId, boot_id, end_process, is_alive
+from rlm_local.serving.vllm_log import LogFollower, cause_of_failure
 from rlm_local.serving.vllm_server import VllmServer
 
 __all__ = ["ServerRecord", "ServerRecords", "StackRecord", "describe_server"]
@@ -52,6 +53,13 @@ class ServerRecord(BaseModel):
     def endpoint(self, served_name: str) -> Endpoint:
         """Where it answers under one of its names."""
         return Endpoint(self.base_url, self.api_key, served_name, self.uds)
+
+    def failure(self) -> ServerError | None:
+        """Why it is no more; None while it runs."""
+        if is_alive(self.process):
+            return None
+        cause = cause_of_failure(LogFollower(self.log_path).tail(), None)
+        return ServerError(f"vLLM ended: {cause}. Its log: {self.log_path}")
 
 
 class StackRecord(BaseModel):

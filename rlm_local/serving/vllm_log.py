@@ -36,6 +36,8 @@ PHASE_MARKS: tuple[tuple[str, Phase], ...] = (
     ("Application startup complete", "first token"),
 )
 
+ENGINE_GONE = "EngineDeadError"
+POINTERS = ("See root cause above", ENGINE_GONE)
 KEPT_CHARS = 200_000
 """How much of a log's end is searched for a cause."""
 LINE_CHARS = 300
@@ -131,6 +133,11 @@ CAUSES: tuple[_Cause, ...] = (
         "no usable NVIDIA GPU; `rlm-local doctor` says why, a stack with device: cpu needs none",
     ),
     _Cause(r"No space left on device", "the disk is full"),
+    _Cause(
+        r"Unable to find interface for: \[127\.0\.0\.1\]",
+        "the loopback network interface is down, and its processes talk over it; "
+        "`ip link set lo up` brings it up",
+    ),
 )
 
 
@@ -147,7 +154,13 @@ def cause_of_failure(log: str, exit_status: int | None) -> str:
             return cause.says.format(**said)
     if exit_status in (137, -9):
         return "it was killed, most likely because memory ran out; take a smaller stack"
-    return _last_error(log) or f"it ended with status {exit_status}"
+    if last := _last_error(log):
+        return last
+    if ENGINE_GONE in log:
+        return "its engine was killed, most likely because memory ran out; take a smaller stack"
+    if exit_status is None:
+        return "its log does not say why; somebody may have stopped it"
+    return f"it ended with status {exit_status}"
 
 
 class LogFollower:
@@ -186,5 +199,5 @@ class LogFollower:
 def _last_error(log: str) -> str | None:
     """The last line that names an exception; those about a child's death only point at it."""
     named = re.findall(r"\b(\w*(?:Error|Exception): [^\n]+)", log)
-    telling = [line for line in named if "See root cause above" not in line]
-    return telling[-1][:LINE_CHARS].strip() if telling else None
+    telling = [line for line in named if not any(mark in line for mark in POINTERS)]
+    return telling[-1][:LINE_CHARS].strip().rstrip(".") if telling else None

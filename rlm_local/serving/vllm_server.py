@@ -31,8 +31,8 @@ OnPhase = Callable[[Phase, float], None]
 
 POLL_S = 0.25
 CANARY_TIMEOUT_S = 120.0
-SOCKET_PATH_BYTES = 100
-"""The kernel takes 107."""
+SCRATCH_PATH_BYTES = 70
+"""vLLM puts sockets with names of 36 characters in there, and the kernel takes paths of 107."""
 
 
 class VllmServer:
@@ -129,12 +129,12 @@ class VllmServer:
 
     def _spawn(self) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="rlm-local-"))
+        if len(os.fsencode(self._scratch)) > SCRATCH_PATH_BYTES:
+            raise ServerError(
+                f"{self._scratch} is too long a path for a socket; set TMPDIR to a shorter one"
+            )
         if self.plan.port is None:
             self._socket = self._scratch / "vllm.sock"
-            if len(os.fsencode(self._socket)) > SOCKET_PATH_BYTES:
-                raise ServerError(
-                    f"{self._scratch} is too long a path for a socket; set TMPDIR to a shorter one"
-                )
         for folder in (self.plan.cache_folder, self.plan.log_path.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         reader, self._owner_fd = os.pipe()

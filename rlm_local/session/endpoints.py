@@ -36,9 +36,8 @@ async def open_endpoint(names: EndpointNames, settings: Settings) -> OpenModels:
     """Models behind an OpenAI-shaped endpoint.
 
     Raises:
-        ModelUnavailable: it cannot be reached.
-        ModelError: it refuses the key or does not serve the models.
-        ConfigError: the profile asked for does not exist.
+        ModelError: it cannot be reached, or answers with garbage.
+        ConfigError: no such profile; no URL; the key is wrong, or the models are not served there.
     """
     registry = load_registry(settings.models_file)
     root = await _open(names, names.root, registry)

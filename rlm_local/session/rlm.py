@@ -23,6 +23,7 @@ from rlm_local.interfaces import EventSink
 from rlm_local.sandbox.zygote_pool import ZygotePool
 from rlm_local.session.loop_thread import LoopThread
 from rlm_local.session.models import OpenModels
+from rlm_local.session.remarks import remarks_on
 from rlm_local.session.settings import Settings
 from rlm_local.session.tracing import Fanout, open_trace
 from rlm_local.types import Answer, Limits
@@ -244,8 +245,20 @@ class RLM:
             index_folder=self._home.folder("indexes"),
         )
         if self._settings.count_tokens and not mapped.facts.tokens.exact:
-            count_tokens_exactly(mapped, counter, None)
+            count_tokens_exactly(mapped, counter, self._tell_counting())
+        for remark in remarks_on(mapped):
+            self._progress.warn(remark)
         return mapped
+
+    def _tell_counting(self) -> Callable[[int, int], None]:
+        started_s = time.monotonic()
+
+        def tell(done: int, total: int) -> None:
+            tenths = done * 10 // total
+            elapsed_s = time.monotonic() - started_s
+            self._progress.phase(f"counting tokens, {tenths * 10} %", elapsed_s)
+
+        return tell
 
     def _run_config(self, models: OpenModels) -> RunConfig:
         return RunConfig(

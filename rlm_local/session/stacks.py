@@ -14,6 +14,7 @@ from rlm_local.config import Home
 from rlm_local.engine.models import Models
 from rlm_local.engine.prompts import Profile, load_profile
 from rlm_local.interfaces import Model
+from rlm_local.planner.cpu_threads import as_ranges
 from rlm_local.planner.hardware import probe
 from rlm_local.planner.placement import Placement, ServerPlacement, choose_stack, plan
 from rlm_local.registry import Registry, load_registry
@@ -34,10 +35,14 @@ __all__ = ["Machine", "OnPhase", "StartedServers", "open_stack", "start_servers"
 
 
 class OnPhase(Protocol):
-    """Is told the phases of a server's start."""
+    """Is told what a start is doing."""
 
     def phase(self, name: str, elapsed_s: float) -> None:
         """A server reached a phase, so many seconds after its start."""
+        ...
+
+    def warn(self, message: str) -> None:
+        """Something the user should read, such as a window that had to be cut."""
         ...
 
 
@@ -91,10 +96,12 @@ class StartedServers:
             server.detach()
 
     async def stop(self) -> None:
-        """End them; their logs go too, as nobody will ask for them."""
+        """End them; the log stays of one that had died, the others' nobody will ask for."""
         for server in self.servers:
+            died = server.failure() is not None
             await server.stop()
-            server.plan.log_path.unlink(missing_ok=True)
+            if not died:
+                server.plan.log_path.unlink(missing_ok=True)
 
 
 async def open_stack(stack: str, settings: Settings, progress: OnPhase) -> OpenModels:
@@ -136,6 +143,8 @@ async def start_servers(
     """
     servers: list[VllmServer] = []
     records: list[ServerRecord] = []
+    for cut in placement.cuts:
+        progress.warn(cut)
     async with _stopped_on_failure(servers):
         for placed in placement.servers:
             server = VllmServer(_server_plan(machine, placement.stack, placed, keep=keep))
@@ -179,7 +188,7 @@ def _server_plan(
         kv_cache_bytes=placed.kv_cache_bytes,
         gpu_share=placed.gpu_memory_utilization,
         gpus=tuple(gpu.index for gpu in placed.gpus),
-        cpu_threads=",".join(map(str, placed.cpu_cores)) or None,
+        cpu_threads=as_ranges(placed.cpu_cores) or None,
         extra_args=spec.vllm_args,
         cache_folder=machine.home.folder("tmp") / "vllm",
         log_path=machine.home.folder("servers") / log_name,
@@ -221,6 +230,7 @@ def _served_model(
         dialect="vllm",
         chat_template_kwargs=machine.registry.model(record.model).chat_template_kwargs,
         priority_scheduling=True,
+        failure=record.failure,
     )
 
 

@@ -60,6 +60,9 @@ def test_a_restart_tells_what_is_gone() -> None:
         ("", None, "ValueError", False),
         ("printed", None, "ValueError", True),
         ("\n \n", None, None, False),
+        ("", "<sub-call failed: cannot reach it>", None, False),
+        ("", "[<sub-call failed: a>, <sub-call failed: b > c>]", None, False),
+        ("", "[<sub-call failed: a>, 'an answer', <sub-call failed: b>]", None, True),
     ],
 )
 def test_only_what_was_found_is_evidence(

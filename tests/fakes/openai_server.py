@@ -8,6 +8,7 @@ Generates no text of its own.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -265,7 +266,8 @@ def main() -> None:
         replies=tuple(args.reply),
         fault=args.fault,
     )
-    asyncio.run(_serve(OpenAIServer(options, port=args.port)))
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(OpenAIServer(options, port=args.port)))
 
 
 if __name__ == "__main__":

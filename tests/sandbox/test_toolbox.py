@@ -228,8 +228,8 @@ async def test_grep_prints_one_hit_a_line(open_repl: OpenRepl) -> None:
     shown = (await repl("grep('ONE')")).result
     assert shown is not None
     assert shown.splitlines() == [
-        "[a.txt:2] alpha one",
-        "[b.txt:6] beta one",
+        "[a.txt:1] alpha one",
+        "[b.txt:1] beta one",
         "(2 matching lines for 'ONE')",
     ]
     assert (await repl("print(grep('one', 'one\\nTwo one'))")).stdout.count("[context:") == 2
@@ -328,3 +328,33 @@ async def test_show_vars_lists_what_the_cells_defined(open_repl: OpenRepl) -> No
     assert shown is not None
     assert shown.splitlines()[:2] == ["names: list, length 1", "_n: int = 3"]
     assert shown.splitlines()[2].startswith("text: str, length 100 = 'xxx")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "llm_query('a', max_tokens=0)",
+        "llm_query('a', max_tokens='many')",
+        "llm_query('a', regex=5)",
+        "search('a b', k=0)",
+        "search('a b', k=10**6)",
+        "search('a b', k=None)",
+    ],
+)
+async def test_an_argument_out_of_range_is_an_error_in_the_cell_and_keeps_variables(
+    open_repl: OpenRepl, code: str
+) -> None:
+    repl = await open_repl("a b")
+    await repl("kept = 1")
+    result = await repl(code)
+    assert not result.restarted
+    assert result.error_type in {"ValueError", "TypeError"}
+    assert (await repl("kept")).result == "1"
+
+
+async def test_a_number_written_as_a_float_or_a_text_is_taken(open_repl: OpenRepl) -> None:
+    host = EchoHost()
+    repl = await open_repl("0123456789", host=host)
+    assert (await repl("llm_query('a', max_tokens=2.0)")).error is None
+    assert (await repl("search('a b', k='5')")).error is None
+    assert [call.args for call in host.calls] == [{"max_tokens": 2}, {"k": 5}]

@@ -1,11 +1,12 @@
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from rlm_local.errors import ModelError, ModelUnavailable
+from rlm_local.errors import ConfigError, ModelError, ModelUnavailable, ServerError
 from rlm_local.serving.chat_wire import Dialect
 from rlm_local.serving.openai_model import Endpoint, OpenAIModel, probe
 from rlm_local.serving.tokenizer import RatioTokenCounter
@@ -219,18 +220,12 @@ async def test_a_server_that_hangs_is_given_up(server: OpenAIServer) -> None:
     await model.aclose()
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://x/v1", "http://"])
-async def test_a_base_that_is_no_address_is_named(url: str) -> None:
-    with pytest.raises(ModelError, match=r"not an? .*URL"):
-        await probe(Endpoint(url, None, "root"))
-
-
 async def test_an_echoed_key_and_a_password_in_the_address_stay_out_of_errors(
     server: OpenAIServer,
 ) -> None:
     server.options.api_key = "another"
     address = server.base_url.replace("http://", "http://user:hunter2@")
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(ConfigError) as caught:
         await probe(Endpoint(address, None, "root"))
     assert "hunter2" not in str(caught.value)
     assert Endpoint("", KEY, "").redact(f"bad key {KEY}!") == "bad key [key]!"
@@ -356,5 +351,32 @@ async def test_a_probe_tells_a_plain_server_from_vllm(server: OpenAIServer) -> N
 async def test_a_probe_for_a_model_that_is_not_served_names_those_that_are(
     server: OpenAIServer,
 ) -> None:
-    with pytest.raises(ModelError, match="does not serve 'gpt'; it serves root, worker"):
+    with pytest.raises(ConfigError, match="does not serve 'gpt'; it serves root, worker"):
         await probe(Endpoint(server.base_url, None, "gpt"))
+
+
+async def test_a_probe_with_a_wrong_key_asks_for_the_right_one(server: OpenAIServer) -> None:
+    server.options.api_key = "right"
+    with pytest.raises(ConfigError, match=r"401: .*give the endpoint's key"):
+        await probe(Endpoint(server.base_url, "wrong", "root"))
+
+
+@pytest.mark.parametrize(
+    "address", ["", "localhost:8000", "ftp://127.0.0.1/v1", "http://[::1", "http://"]
+)
+async def test_what_is_no_address_is_told_as_such(address: str) -> None:
+    with pytest.raises(ConfigError, match="not a"):
+        await probe(Endpoint(address, None, "root"))
+
+
+async def test_a_server_of_ours_that_is_gone_is_told_of_rather_than_tried_again(
+    server: OpenAIServer,
+) -> None:
+    model = dataclasses.replace(model_at(server), failure=lambda: ServerError("vLLM ended"))
+    try:
+        assert (await model.complete(ask())).text == "ok"
+        server.options.fault = "500"
+        with pytest.raises(ServerError, match="vLLM ended"):
+            await model.complete(ask())
+    finally:
+        await model.aclose()

@@ -145,3 +145,17 @@ def test_a_process_is_told_from_a_later_one_of_the_same_number(
     assert is_alive(process)
     end_process(process)
     assert not is_alive(process)
+
+
+def test_a_record_says_why_its_server_is_no_more(
+    guardian: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    log = tmp_path / "vllm.log"
+    log.write_text("OSError: [Errno 28] No space left on device\n")
+    record = record_of(guardian.pid).model_copy(update={"log_path": log})
+    assert record.failure() is None
+    guardian.kill()
+    guardian.wait()
+    failure = record.failure()
+    assert isinstance(failure, ServerError)
+    assert str(failure) == f"vLLM ended: the disk is full. Its log: {log}"

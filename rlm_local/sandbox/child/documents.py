@@ -67,8 +67,12 @@ class Documents(list[Document]):
 
     def name_at(self, offset: int) -> str:
         """The name of the document a character belongs to (a header line: the next one's)."""
+        return self.at(offset).name
+
+    def at(self, offset: int) -> Document:
+        """The document a character belongs to (a header line: the next one's)."""
         position = bisect_right(self, offset, key=lambda document: document.end)
-        return self[min(position, len(self) - 1)].name if self else ""
+        return self[min(position, len(self) - 1)]
 
     @overload
     def __getitem__(self, key: SupportsIndex | str) -> Document: ...

@@ -117,12 +117,14 @@ def _lines_at(
             if count_all:
                 continue
             break
+        document = documents.at(start)
+        if counted_to < document.start:
+            line_number, counted_to = 1, min(document.start, start)
         line_number += text.count("\n", counted_to, start)
         counted_to = start
         line_start = text.rfind("\n", 0, start) + 1
         shown = _cut_around(text, (line_start, line_end), (start, end), context_chars)
-        name = documents.name_at(start)
-        hits.append(Hit(shown, document=name, start=start, line=line_number))
+        hits.append(Hit(shown, document=document.name, start=start, line=line_number))
     return hits, n_lines
 
 

@@ -8,7 +8,7 @@ _SHOWN_CHARS = 300
 class Hit(str):
     """A matched line or passage: a text with `.text`, `.document`, `.line`, `.start`, `.score`.
 
-    `start` is an offset in `context`; `line` counts from 1 within the whole context and is 0 for
+    `start` is an offset in `context`; `line` counts from 1 within its document and is 0 for
     passages of a search; `score` is 0.0 for matched lines.
     """
 

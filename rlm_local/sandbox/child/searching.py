@@ -27,20 +27,19 @@ def rare_words(query: str) -> list[str]:
 
 
 def exact_lines(text: str, documents: Documents, words: Sequence[str], k: int) -> list[Hit]:
-    """Lines that hold one of the words, lines that define it first, at most `k`."""
-    ranked: list[tuple[int, int, Hit]] = []
-    seen: set[int] = set()
+    """Lines that hold the words: most words first, then lines that define one; at most `k`."""
+    lines: dict[tuple[str, int], Hit] = {}
+    weight: dict[tuple[str, int], int] = {}
     for word in words:
         defines = re.compile(f"{_DEFINES}{re.escape(word)}\\b|^\\s*{re.escape(word)}\\s*[:=]", re.I)
-        lines = find_literally(
+        for hit in find_literally(
             text, documents, word, max_hits=_LINES_RANKED, context_chars=EXCERPT_CHARS
-        )
-        for order, hit in enumerate(lines):
-            if hit.start not in seen:
-                seen.add(hit.start)
-                ranked.append((0 if defines.search(hit.text) else 1, order, hit))
-    ranked.sort(key=lambda entry: entry[:2])
-    return [hit for _, _, hit in ranked[:k]]
+        ):
+            place = (hit.document, hit.line)
+            lines.setdefault(place, hit)
+            weight[place] = weight.get(place, 0) + (3 if defines.search(hit.text) else 2)
+    ranked = sorted(lines, key=lambda place: -weight[place])  # stable: else as they stand
+    return [lines[place] for place in ranked[:k]]
 
 
 def merged(exact: list[Hit], passages: Sequence[Hit], query: str, k: int) -> Hits:

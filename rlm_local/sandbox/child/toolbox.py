@@ -5,11 +5,11 @@ cell; the others (`chunks`, `search`, `answer` ...) are common variable names, s
 assigns to one keeps its own value. How calls travel is `subcalls`' business.
 """
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 
 from rlm_local.sandbox.child.answers import Answers
+from rlm_local.sandbox.child.arguments import MAX_PASSAGES, whole_number, worker_options
 from rlm_local.sandbox.child.documents import Documents, as_text
 from rlm_local.sandbox.child.finding import (
     cut_chunks,
@@ -135,7 +135,7 @@ class Toolbox:
     ) -> list[object]:
         """Many prompts at once, order kept; one that failed for good is a SubcallFailure."""
         texts = _as_prompts("llm_query_batched", prompts)
-        options = _options(choices, regex, schema, max_tokens)
+        options = worker_options(choices, regex, schema, max_tokens)
         return self._subcalls.ask_worker(texts, options)
 
     def rlm_query(self, prompt: object, context: object = None) -> object:
@@ -179,7 +179,7 @@ class Toolbox:
 
     def search(self, query: object, k: int = 5) -> Hits:
         """The `k` places of `context` that fit best: exact names first, then passages (BM25)."""
-        wanted = str(query)
+        wanted, k = str(query), whole_number("k", k, MAX_PASSAGES)
         exact = exact_lines(self._context, self._documents, rare_words(wanted), k)
         if exact and len(wanted.split()) == 1:
             return merged(exact, (), wanted, k)  # a name that is there needs no index
@@ -206,33 +206,6 @@ def _as_prompts(function: str, prompts: Iterable[object]) -> list[str]:
         single = function.removesuffix("_batched")
         raise TypeError(f"{function} takes a list of prompts; for one prompt call {single}")
     return [as_text(prompt) for prompt in prompts]
-
-
-def _options(
-    choices: Iterable[object] | None, regex: str | None, schema: object, max_tokens: int | None
-) -> dict[str, object]:
-    options: dict[str, object] = {}
-    if choices is not None:
-        options["choices"] = [str(choice) for choice in choices]
-        if not options["choices"]:
-            raise ValueError("choices is empty; give the texts the reply may be")
-    if regex is not None:
-        options["regex"] = regex
-    if schema is not None:
-        as_schema: Callable[[], object] | None = getattr(schema, "model_json_schema", None)
-        options["schema"] = as_schema() if as_schema else _parsed(schema)
-    if max_tokens is not None:
-        options["max_tokens"] = max_tokens
-    if len({"choices", "regex", "schema"} & set(options)) > 1:
-        raise ValueError("give one of choices, regex and schema, not several")
-    return options
-
-
-def _parsed(schema: object) -> object:
-    value = json.loads(schema) if isinstance(schema, str) else schema
-    if not isinstance(value, dict):
-        raise TypeError(f"schema must be a JSON schema as a dict, not {type(schema).__name__}")
-    return value
 
 
 def _describe(name: str, value: object) -> str:

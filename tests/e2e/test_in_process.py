@@ -1,0 +1,25 @@
+"""`ask` with the model inside its own process: real weights, no server."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.commands import PrivateHome
+from tests.e2e.texts import NEEDLE_ANSWER, NEEDLE_QUESTION, haystack
+
+pytestmark = [pytest.mark.weights, pytest.mark.timeout(600)]
+
+STACK = "cpu-tiny-transformers"
+N_LINES = 300
+
+
+def test_a_stack_in_process_finds_the_needle(stocked_home: PrivateHome, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text(haystack(N_LINES))
+    asked = stocked_home.run("ask", NEEDLE_QUESTION, "--context", text, "--stack", STACK, "--json")
+    assert asked.code == 0, asked.stderr
+    told = asked.json
+    assert NEEDLE_ANSWER in told["answer"]
+    assert (told["stack"], told["mode"]) == (STACK, "rlm")
+    assert 0 < told["usage"]["root"]["cached_tokens"] < told["usage"]["root"]["prompt_tokens"]
+    assert list((stocked_home.folder / "servers").glob("*")) == []

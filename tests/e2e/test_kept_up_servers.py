@@ -1,0 +1,218 @@
+"""`up`, then everything that one kept-up server can show, then `down`: real vLLM, real weights.
+
+The tests share one server, because a start takes a minute; the last one stops it.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rlm_local.config import Home
+from rlm_local.events import RootReplied, SubcallDone
+from rlm_local.serving.server_records import ServerRecords, StackRecord
+from tests.e2e.commands import PrivateHome, events_of, eventually, own_home
+from tests.e2e.leftovers import Leftovers, descendant_names
+from tests.e2e.offline import cut_off
+from tests.e2e.served import STACK, ask_served, steered_root
+from tests.e2e.texts import NEEDLE_ANSWER, NEEDLE_QUESTION
+
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
+
+STARTED_WITHIN_S = 300.0
+
+
+@pytest.fixture(scope="module")
+def kept_up(tiny_weights: Path) -> Iterator[PrivateHome]:
+    """A home folder where `up` has been called."""
+    del tiny_weights
+    with own_home(Home.from_environment().folder("weights")) as home:
+        left = Leftovers(home)
+        try:
+            started = home.run("up", "--stack", STACK)
+            assert started.code == 0, started.stderr
+            assert "ready" in started.stderr
+            yield home
+        finally:
+            home.run("down")
+        assert left.wait() == []
+
+
+def record_of(home: PrivateHome) -> StackRecord:
+    record = ServerRecords(home.folder / "servers").read(STACK)
+    assert record is not None
+    return record
+
+
+def test_status_says_what_is_up_and_that_it_answers(kept_up: PrivateHome) -> None:
+    shown = kept_up.run("status", "--json")
+    (stack,) = shown.json["stacks"]
+    (server,) = stack["servers"]
+    assert (stack["stack"], server["state"]) == (STACK, "answers")
+    assert server["roles"] == ["root", "worker"]
+    assert "answers" in kept_up.run("status").stdout
+
+
+def test_up_again_keeps_the_server_that_is_there(kept_up: PrivateHome) -> None:
+    before = record_of(kept_up)
+    assert kept_up.run("up", "--stack", STACK).code == 0
+    assert record_of(kept_up) == before
+
+
+def test_a_needle_in_megabytes_is_found_and_the_run_is_on_record(
+    kept_up: PrivateHome, hay: Path
+) -> None:
+    asked = kept_up.run("ask", NEEDLE_QUESTION, "--context", hay, "--stack", STACK, "--json")
+    assert asked.code == 0, asked.stderr
+    told = asked.json
+    assert NEEDLE_ANSWER in told["answer"]
+    assert (told["stop_reason"], told["mode"], told["stack"]) == ("answered", "rlm", STACK)
+    assert told["context"]["chars"] == hay.stat().st_size
+    assert told["turns"] >= 2
+    trace = Path(told["trace"])
+    assert kept_up.folder in trace.parents
+    replies = [event.usage for event in events_of(trace) if isinstance(event, RootReplied)]
+    spent = told["usage"]["root"]
+    assert spent["prompt_tokens"] == sum(usage.prompt_tokens for usage in replies) > 0
+    assert spent["cached_tokens"] == sum(usage.cached_tokens for usage in replies) > 0
+    assert spent["completion_tokens"] == sum(usage.completion_tokens for usage in replies) > 0
+    shown = kept_up.run("trace", "show", trace)
+    assert shown.code == 0
+    assert NEEDLE_QUESTION in shown.stdout
+    assert NEEDLE_ANSWER in shown.stdout
+
+
+def test_the_stack_that_is_up_is_the_one_taken(kept_up: PrivateHome, tmp_path: Path) -> None:
+    note = tmp_path / "note.txt"
+    note.write_text("The gate of the harbour opens at seven.\n")
+    told = kept_up.run("ask", "When does the gate open?", "--context", note, "--json").json
+    assert (told["stack"], told["mode"]) == (STACK, "direct")
+    assert told["answer"]  # of one short line the small model makes what it likes
+
+
+def test_without_any_network_not_even_loopback_a_kept_up_server_answers(
+    kept_up: PrivateHome, hay: Path
+) -> None:
+    cut = cut_off(loopback=False)
+    asked = kept_up.run("ask", NEEDLE_QUESTION, "--context", hay, "--stack", STACK, prefix=cut)
+    assert asked.code == 0, asked.stderr
+    assert NEEDLE_ANSWER in asked.stdout
+
+
+TYPED_CELL = """
+rows = [line for line in context.splitlines() if line]
+colours = classify(rows, ["warm", "cold"])
+print(colours)
+numbers = llm_query_batched(
+    [f"Pick a number for this. Reply with digits only. {row}" for row in rows], regex="[0-9]{2}"
+)
+print(numbers)
+schema = {
+    "type": "object", "additionalProperties": False, "required": ["season"],
+    "properties": {"season": {"enum": ["summer", "winter"]}},
+}
+seasons = llm_query_batched([f"Which season is it? {row}" for row in rows], schema=schema)
+print(seasons)
+plain = llm_query_batched(["Say hello."] * 3, max_tokens=8)
+import json
+FINAL(json.dumps([list(colours), numbers, seasons, plain]))
+"""
+ROWS = ("The sun burns.", "Ice covers the pond.", "Snow fell at night.", "The desert is hot.")
+
+
+async def test_typed_subcalls_are_of_their_types_and_all_tokens_are_counted(
+    kept_up: PrivateHome,
+) -> None:
+    server = record_of(kept_up).server("worker")
+    trace = kept_up.folder / "typed.jsonl"
+    answer = await ask_served(server, "\n".join(ROWS) + "\n", trace, cells=[TYPED_CELL])
+    assert answer.stop_reason == "answered", answer.error
+    colours, numbers, seasons, plain = json.loads(answer.text)
+    assert len(colours) == len(numbers) == len(seasons) == len(ROWS)
+    assert set(colours) <= {"warm", "cold"}
+    assert all(number.isdigit() and len(number) == 2 for number in numbers)
+    assert all(season in ({"season": "summer"}, {"season": "winter"}) for season in seasons)
+    assert plain[0] == plain[1] == plain[2] != ""
+    done = [event for event in events_of(trace) if isinstance(event, SubcallDone)]
+    assert [event.error for event in done] == [None] * (3 * len(ROWS) + 3)
+    assert (answer.subcalls, answer.cached_subcalls) == (len(done), 2)
+    worker = answer.usage.worker
+    assert worker.prompt_tokens == sum(event.usage.prompt_tokens for event in done) > 0
+    assert worker.cached_tokens == sum(event.usage.cached_tokens for event in done)
+    assert worker.completion_tokens == sum(event.usage.completion_tokens for event in done) > 0
+    shown = kept_up.run("trace", "show", trace)
+    assert (shown.code, "classify(rows" in shown.stdout) == (0, True)
+
+
+TURNS = (
+    'print(grep("pond"))',
+    'print(grep("desert")); print(len(context))',
+    'print(peek(300))',
+    'FINAL("Ice covers it")',
+)
+
+
+async def test_later_root_turns_find_what_was_sent_before_in_the_prefix_cache(
+    kept_up: PrivateHome,
+) -> None:
+    """Issue 2, row i: at least 90 % from the second turn on, worked examples and prefill included."""
+    server = record_of(kept_up).server("root")
+    trace = kept_up.folder / "turns.jsonl"
+    text = "\n".join(ROWS * 40) + "\n"
+    answer = await ask_served(server, text, trace, cells=TURNS, root=steered_root)
+    assert answer.stop_reason == "answered", answer.error
+    usages = [event.usage for event in events_of(trace) if isinstance(event, RootReplied)]
+    assert len(usages) == len(TURNS)
+    for before, now in zip(usages, usages[1:], strict=False):
+        assert now.prompt_tokens > before.prompt_tokens
+        assert now.cached_tokens >= 0.9 * before.prompt_tokens
+
+
+@pytest.mark.parametrize("moment", ["guardian.py", "VLLM::EngineCore"])
+def test_nothing_is_left_of_an_ask_killed_while_its_own_server_starts(
+    kept_up: PrivateHome, stocked_home: PrivateHome, hay: Path, moment: str
+) -> None:
+    """Issue 2, row j; the server that another home keeps up stays as it is."""
+    left = Leftovers(stocked_home)
+    process = stocked_home.start("ask", NEEDLE_QUESTION, "--context", hay, "--stack", STACK)
+    is_starting = eventually(
+        lambda: any(moment in name for name in descendant_names(process.pid)),
+        within_s=STARTED_WITHIN_S,
+    )
+    folders = stocked_home.scratch_folders()
+    below = left.kill(process.pid)
+    _, stderr = process.communicate()
+    assert is_starting, stderr
+    assert "ready" not in stderr
+    assert len(folders) == 1
+    assert len(below) >= 2  # guardian and vLLM
+    assert left.wait() == []
+    assert stocked_home.scratch_folders() == []
+    assert kept_up.run("status", "--json").json["stacks"][0]["servers"][0]["state"] == "answers"
+
+
+def test_logs_shows_the_end_of_the_log_and_no_key(kept_up: PrivateHome) -> None:
+    shown = kept_up.run("logs", "--stack", STACK, "--lines", "400")
+    assert shown.code == 0
+    assert "Application startup complete" in shown.stdout
+    assert record_of(kept_up).server("root").api_key not in shown.stdout
+    assert len(kept_up.run("logs", "-n", "2").stdout.splitlines()) == 2
+
+
+def test_down_leaves_no_process_no_socket_and_no_record(kept_up: PrivateHome) -> None:
+    server = record_of(kept_up).server("root")
+    assert server.uds is not None
+    assert server.uds.is_socket()
+    left = Leftovers(kept_up)
+    family = left.note(server.guardian_pid)
+    assert len(family) >= 4  # guardian, API server, engine, worker
+    stopped = kept_up.run("down", "--json")
+    assert (stopped.code, stopped.json) == (0, {"stopped": [STACK]})
+    assert left.running() == []
+    assert not server.uds.parent.exists()
+    assert kept_up.run("status", "--json").json == {"stacks": []}
+    assert not psutil.pid_exists(server.guardian_pid) or os.getsid(server.guardian_pid) == 0
+    assert kept_up.run("logs").code == 2

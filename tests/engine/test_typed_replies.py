@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+from rlm_local.engine.typed_replies import constraint_of, fits
+from rlm_local.types import Choices, Constraint, Json, JsonSchema, Regex
+
+
+@pytest.mark.parametrize(
+    ("args", "constraint"),
+    [
+        ({}, None),
+        ({"choices": None, "max_tokens": 5}, None),
+        ({"choices": ["yes", " no ", "yes"]}, Choices(("yes", "no"))),
+        ({"regex": "[0-9]+"}, Regex("[0-9]+")),
+        ({"schema": {"b": 1, "a": 2}}, JsonSchema('{"a": 2, "b": 1}')),
+    ],
+)
+def test_what_a_cell_passes_is_read(args: dict[str, Json], constraint: Constraint | None) -> None:
+    assert constraint_of(args) == constraint
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ({"choices": "yes"}, "choices must be a list of texts"),
+        ({"choices": [1, 2]}, "choices must be a list of texts"),
+        ({"choices": ["only"]}, "2 to 1000 different texts"),
+        ({"choices": ["a", " "]}, "none empty"),
+        ({"choices": [str(n) for n in range(1001)]}, "2 to 1000"),
+        ({"regex": ""}, "regex must be a pattern"),
+        ({"regex": "("}, "regex does not compile"),
+        ({"regex": "x" * 5000}, "regex must be a pattern"),
+        ({"schema": "{}"}, "schema must be a JSON schema as a dict"),
+        ({"choices": ["a", "b"], "regex": "a"}, "not choices and regex"),
+    ],
+)
+def test_what_means_nothing_is_refused_with_advice(args: dict[str, Json], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        constraint_of(args)
+
+
+def test_a_reply_is_held_to_its_constraint() -> None:
+    assert fits("anything", None)
+    assert fits("yes", Choices(("yes", "no")))
+    assert not fits("Yes.", Choices(("yes", "no")))
+    assert fits(json.dumps({"a": 1}), JsonSchema("{}"))
+    assert not fits('{"a": ', JsonSchema("{}"))
+    assert not fits("[" * 100_000, JsonSchema("{}"))
+
+
+def test_a_pattern_from_a_cell_is_never_matched_here() -> None:
+    hostile = Regex("(a+)+$")
+    assert fits("a" * 5000 + "b", hostile)
+    assert not fits("a", hostile, was_cut=True)
+    assert not fits("", hostile)

@@ -1,0 +1,67 @@
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from rlm_local.config import HOME_VARIABLE, Home, RunConfig, SandboxPolicy, check_sandbox_policy
+from rlm_local.errors import ConfigError
+from rlm_local.types import Limits
+
+
+@pytest.fixture
+def named() -> Iterator[None]:
+    """Puts the variable back."""
+    before = os.environ.pop(HOME_VARIABLE, None)
+    yield
+    os.environ.pop(HOME_VARIABLE, None)
+    if before is not None:
+        os.environ[HOME_VARIABLE] = before
+
+
+@pytest.mark.usefixtures("named")
+def test_home_is_in_the_users_cache_unless_named() -> None:
+    assert Home.from_environment().root.name == "rlm_local"
+    os.environ[HOME_VARIABLE] = ""
+    assert Home.from_environment().root.name == "rlm_local"
+    os.environ[HOME_VARIABLE] = "~/elsewhere"
+    assert Home.from_environment().root == Path.home() / "elsewhere"
+
+
+@pytest.mark.usefixtures("named")
+def test_a_relative_home_is_refused() -> None:
+    os.environ[HOME_VARIABLE] = "here"
+    with pytest.raises(ConfigError, match="must be an absolute path, not 'here'"):
+        Home.from_environment()
+
+
+def test_a_folder_is_made_at_first_use_for_its_owner_only(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    assert not home.root.exists()
+    folder = home.folder("weights")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert home.folder("weights") == folder
+
+
+def test_a_folder_that_cannot_be_made_names_the_variable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=rf"cannot make {tmp_path}.*set {HOME_VARIABLE}"):
+        Home(tmp_path / "file").folder("tmp")
+
+
+@pytest.mark.parametrize("policy", get_args(SandboxPolicy))
+def test_every_policy_is_known_by_its_name(policy: str) -> None:
+    assert check_sandbox_policy(policy) == policy
+
+
+def test_an_unknown_policy_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="'none'; use one of auto, require-full, sealed, off"):
+        check_sandbox_policy("none")
+
+
+def test_a_run_has_limits_unless_told_otherwise() -> None:
+    config = RunConfig()
+    assert config.limits == Limits()
+    assert (config.mode, config.seed) == ("auto", None)
