@@ -164,8 +164,11 @@ def _within_deadline(
     Raises:
         OriginFailed: it failed, or did not answer in time.
     """
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the library is imported
-    import huggingface_hub  # noqa: F401  # the import must not eat the deadline
+    import huggingface_hub.constants  # here, so that the import does not eat the deadline
+
+    # Else it asks the public hub which agents there are, whatever the address and the mirror. The
+    # variable of that name would come too late where transformers was imported before.
+    huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True
 
     outcome: list[ModelInfo | OriginFailed] = []
 

@@ -4,7 +4,6 @@ Weights are linked from the real store, so that records, traces and temporary fi
 and nothing is pulled.
 """
 
-import asyncio
 import json
 import os
 import subprocess
@@ -21,7 +20,7 @@ from rlm_local.config import HOME_VARIABLE
 from rlm_local.events import Event
 from rlm_local.trace.jsonl import read_trace
 
-__all__ = ["Finished", "PrivateHome", "events_of", "eventually", "eventually_async", "own_home"]
+__all__ = ["Finished", "PrivateHome", "events_of", "eventually", "own_home"]
 
 COMMAND_S = 400.0
 """More than any command here needs on a slow and busy machine."""
@@ -66,9 +65,7 @@ class PrivateHome:
             process.wait()
         return Finished(process.returncode, stdout, stderr)
 
-    def start(
-        self, *arguments: str | Path, prefix: Sequence[str] = ()
-    ) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str | Path, prefix: Sequence[str] = ()) -> "subprocess.Popen[str]":
         """Start a command, in a session of its own."""
         command = [*prefix, sys.executable, "-m", "rlm_local", *map(str, arguments)]
         return subprocess.Popen(
@@ -107,14 +104,6 @@ def eventually(holds: Callable[[], bool], *, within_s: float) -> bool:
     deadline = time.monotonic() + within_s
     while not (held := holds()) and time.monotonic() < deadline:
         time.sleep(POLL_S)
-    return held
-
-
-async def eventually_async(holds: Callable[[], bool], *, within_s: float) -> bool:
-    """`eventually`, while this event loop serves."""
-    deadline = time.monotonic() + within_s
-    while not (held := holds()) and time.monotonic() < deadline:
-        await asyncio.sleep(POLL_S)
     return held
 
 

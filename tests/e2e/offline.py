@@ -1,8 +1,8 @@
 """Runs a command where there is no network: `python offline.py [--loopback] -- COMMAND ...`.
 
 Meant to be started inside a fresh network namespace (`cut_off` says how). Proves that no way
-leads out before it becomes the command. With `--loopback` the loopback interface is brought up, as it
-is on every machine; without, not even that is there.
+leads out before it becomes the command. With `--loopback` the loopback interface is brought up, as
+it is on every machine; without, not even that is there.
 """
 
 import errno

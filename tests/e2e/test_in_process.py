@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.commands import PrivateHome
+from tests.e2e.offline import cut_off
 from tests.e2e.texts import NEEDLE_ANSWER, NEEDLE_QUESTION, haystack
 
 pytestmark = [pytest.mark.weights, pytest.mark.timeout(600)]
@@ -13,10 +14,13 @@ STACK = "cpu-tiny-transformers"
 N_LINES = 300
 
 
-def test_a_stack_in_process_finds_the_needle(stocked_home: PrivateHome, tmp_path: Path) -> None:
+def test_a_stack_in_process_finds_the_needle_without_any_network(
+    stocked_home: PrivateHome, tmp_path: Path
+) -> None:
     text = tmp_path / "text.txt"
     text.write_text(haystack(N_LINES))
-    asked = stocked_home.run("ask", NEEDLE_QUESTION, "--context", text, "--stack", STACK, "--json")
+    arguments = ("ask", NEEDLE_QUESTION, "--context", text, "--stack", STACK, "--json")
+    asked = stocked_home.run(*arguments, prefix=cut_off(loopback=False))
     assert asked.code == 0, asked.stderr
     told = asked.json
     assert NEEDLE_ANSWER in told["answer"]

@@ -3,12 +3,11 @@
 The tests share one server, because a start takes a minute; the last one stops it.
 """
 
+import itertools
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from rlm_local.config import Home
@@ -150,7 +149,7 @@ async def test_typed_subcalls_are_of_their_types_and_all_tokens_are_counted(
 TURNS = (
     'print(grep("pond"))',
     'print(grep("desert")); print(len(context))',
-    'print(peek(300))',
+    "print(peek(300))",
     'FINAL("Ice covers it")',
 )
 
@@ -158,7 +157,7 @@ TURNS = (
 async def test_later_root_turns_find_what_was_sent_before_in_the_prefix_cache(
     kept_up: PrivateHome,
 ) -> None:
-    """Issue 2, row i: at least 90 % from the second turn on, worked examples and prefill included."""
+    """Issue 2, row i: at least 90 % from the second turn on, with worked examples and prefill."""
     server = record_of(kept_up).server("root")
     trace = kept_up.folder / "turns.jsonl"
     text = "\n".join(ROWS * 40) + "\n"
@@ -166,14 +165,14 @@ async def test_later_root_turns_find_what_was_sent_before_in_the_prefix_cache(
     assert answer.stop_reason == "answered", answer.error
     usages = [event.usage for event in events_of(trace) if isinstance(event, RootReplied)]
     assert len(usages) == len(TURNS)
-    for before, now in zip(usages, usages[1:], strict=False):
+    for before, now in itertools.pairwise(usages):
         assert now.prompt_tokens > before.prompt_tokens
         assert now.cached_tokens >= 0.9 * before.prompt_tokens
 
 
-@pytest.mark.parametrize("moment", ["guardian.py", "VLLM::EngineCore"])
+@pytest.mark.parametrize(("moment", "n_below"), [("guardian.py", 1), ("VLLM::EngineCore", 3)])
 def test_nothing_is_left_of_an_ask_killed_while_its_own_server_starts(
-    kept_up: PrivateHome, stocked_home: PrivateHome, hay: Path, moment: str
+    kept_up: PrivateHome, stocked_home: PrivateHome, hay: Path, moment: str, n_below: int
 ) -> None:
     """Issue 2, row j; the server that another home keeps up stays as it is."""
     left = Leftovers(stocked_home)
@@ -188,7 +187,7 @@ def test_nothing_is_left_of_an_ask_killed_while_its_own_server_starts(
     assert is_starting, stderr
     assert "ready" not in stderr
     assert len(folders) == 1
-    assert len(below) >= 2  # guardian and vLLM
+    assert len(below) >= n_below
     assert left.wait() == []
     assert stocked_home.scratch_folders() == []
     assert kept_up.run("status", "--json").json["stacks"][0]["servers"][0]["state"] == "answers"
@@ -214,5 +213,4 @@ def test_down_leaves_no_process_no_socket_and_no_record(kept_up: PrivateHome) ->
     assert left.running() == []
     assert not server.uds.parent.exists()
     assert kept_up.run("status", "--json").json == {"stacks": []}
-    assert not psutil.pid_exists(server.guardian_pid) or os.getsid(server.guardian_pid) == 0
     assert kept_up.run("logs").code == 2

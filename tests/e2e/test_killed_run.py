@@ -1,11 +1,12 @@
 """`kill -9` of `rlm-local ask` in the middle of a run: nothing may be left (issue 2, row j)."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from rlm_local.events import CellStarted, SubcallsStarted
-from tests.e2e.commands import PrivateHome, events_of, eventually_async
+from tests.e2e.commands import PrivateHome, events_of, eventually
 from tests.e2e.leftovers import Leftovers
 from tests.fakes.openai_process import cell
 from tests.fakes.openai_server import Body, OpenAIServer, ServerOptions
@@ -13,7 +14,9 @@ from tests.fakes.openai_server import Body, OpenAIServer, ServerOptions
 STARTED_WITHIN_S = 60.0
 N_PROMPTS = 300
 ENDLESS = "peek()\nwhile True:\n    pass\n"
-STUBBORN = "while True:\n    try:\n        while True: len(context)\n    except BaseException: pass\n"
+STUBBORN = (
+    "while True:\n    try:\n        while True: len(context)\n    except BaseException: pass\n"
+)
 BATCH = f"llm_query_batched([f'{{n}}: {{context[:50]}}' for n in range({N_PROMPTS})])\n"
 
 
@@ -32,7 +35,8 @@ async def test_nothing_is_left_of_an_ask_killed_while_a_cell_runs(
     left = Leftovers(bare_home)
     async with OpenAIServer(ServerOptions(replies=[cell(code)])) as server:
         process = bare_home.start(*ask(bare_home, server, hay, trace))
-        is_running = await eventually_async(
+        is_running = await asyncio.to_thread(
+            eventually,
             lambda: any(isinstance(event, CellStarted) for event in events_of(trace)),
             within_s=STARTED_WITHIN_S,
         )
@@ -40,7 +44,7 @@ async def test_nothing_is_left_of_an_ask_killed_while_a_cell_runs(
         _, stderr = process.communicate()
         assert is_running, stderr
         assert len(below) >= 2  # zygote and REPL
-        assert left.wait() == []
+        assert await asyncio.to_thread(left.wait) == []
 
 
 async def test_nothing_is_left_of_an_ask_killed_while_a_batch_runs(
@@ -55,13 +59,15 @@ async def test_nothing_is_left_of_an_ask_killed_while_a_batch_runs(
 
     async with OpenAIServer(ServerOptions(replies=[then_hang])) as server:
         process = bare_home.start(*ask(bare_home, server, hay, trace))
-        is_running = await eventually_async(
-            lambda: server.in_flight > N_PROMPTS // 2, within_s=STARTED_WITHIN_S
+        is_running = await asyncio.to_thread(
+            eventually, lambda: server.in_flight > N_PROMPTS // 2, within_s=STARTED_WITHIN_S
         )
         below = left.kill(process.pid)
         _, stderr = process.communicate()
         assert is_running, stderr
         assert len(below) >= 2
         assert any(isinstance(event, SubcallsStarted) for event in events_of(trace))
-        assert left.wait() == []
-        assert await eventually_async(lambda: server.in_flight == 0, within_s=STARTED_WITHIN_S)
+        assert await asyncio.to_thread(left.wait) == []
+        assert await asyncio.to_thread(
+            eventually, lambda: server.in_flight == 0, within_s=STARTED_WITHIN_S
+        )

@@ -11,12 +11,12 @@ _NEEDLE = f"One of the special magic numbers for sunny-harbor is: {NEEDLE_ANSWER
 _WORDS = (
     "river stone market winter letter garden harbour engine morning paper silver window forest "
     "bridge captain music copper island signal meadow"
-).split()
+)
 
 
 def haystack(n_lines: int = 30_000) -> str:
     """About 90 characters a line, the same text each time."""
-    chance = random.Random(7)
-    lines = [f"{n:06d} {' '.join(chance.choices(_WORDS, k=12))}" for n in range(n_lines)]
+    chance, words = random.Random(7), _WORDS.split()
+    lines = [f"{n:06d} {' '.join(chance.choices(words, k=12))}" for n in range(n_lines)]
     lines.insert(n_lines * 2 // 3, _NEEDLE)
     return "\n".join(lines) + "\n"

@@ -9,7 +9,8 @@ from tests.unhurried import UNHURRIED
 @pytest.mark.parametrize(
     ("cores", "quota", "n_servers", "shares"),
     [
-        (((0,), (1,)), None, 1, ((),)),
+        (((0,), (1,)), None, 1, ((0, 1),)),  # a small machine: none is kept free
+        (tuple((core,) for core in range(16)), None, 1, ((),)),  # vLLM keeps one free by itself
         (((0,), (1,)), None, 2, ((0,), (1,))),
         (((0, 4), (1, 5), (2, 6), (3, 7)), None, 2, ((0, 1), (2, 3))),  # one thread a core
         (((0, 1),), None, 2, ((0,), (1,))),  # siblings, where there is one core

@@ -130,3 +130,14 @@ def test_the_offline_switch_asks_nobody(hub: FakeHub, switch: str) -> None:
 def test_the_environment_names_another_hub(hub: FakeHub) -> None:
     with _environment(HF_ENDPOINT=hub.url + "/"):
         assert Hub(Source(repo=REPO)).list_files().revision == REVISION
+
+
+def test_nobody_else_is_asked_even_where_the_library_was_imported_before(hub: FakeHub) -> None:
+    """The guard of tests/conftest.py refuses the public hub, which its telemetry would ask."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import _detect_agent
+
+    constants.HF_HUB_DISABLE_TELEMETRY = False
+    _detect_agent._registry = None
+    assert _client(hub).list_files().revision == REVISION
+    assert _detect_agent._registry is None
