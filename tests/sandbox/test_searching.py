@@ -54,6 +54,14 @@ def test_an_excerpt_shows_where_most_of_the_words_stand() -> None:
     assert shown.endswith("...")
 
 
+def test_an_excerpt_goes_on_behind_the_words_where_the_answer_often_stands() -> None:
+    needle = "One of the special magic numbers for sunny-harbor is: 4711."
+    for before in range(0, 900, 7):
+        text = ("word " * 200)[:before] + needle + " more" * 60
+        shown = excerpt(text, ["special", "magic", "number", "for", "sunny", "harbor"])
+        assert "4711" in shown
+
+
 @UNHURRIED
 @given(st.text(max_size=600), st.lists(st.text(min_size=1, max_size=8), max_size=4))
 def test_an_excerpt_is_made_of_the_passages_own_words(text: str, words: list[str]) -> None:

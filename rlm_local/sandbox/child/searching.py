@@ -66,7 +66,7 @@ def excerpt(text: str, words: Sequence[str], n_chars: int = EXCERPT_CHARS) -> st
     )
     best, most = 0, 0.0
     for start, _ in places:
-        inside = {word for at, word in places if start <= at < start + n_chars}
+        inside = {word for at, word in places if start <= at < start + n_chars * 3 // 4}
         weight = sum(map(len, inside))  # longer words are rarer
         if weight > most:
             best, most = start, weight
@@ -74,7 +74,7 @@ def excerpt(text: str, words: Sequence[str], n_chars: int = EXCERPT_CHARS) -> st
 
 
 def _cut_on_words(text: str, first: int, n_chars: int) -> str:
-    start = max(0, min(first - n_chars // 4, len(text) - n_chars))
+    start = max(0, min(first - n_chars // 8, len(text) - n_chars))
     stop = min(len(text), start + n_chars)
     if start:
         start = text.find(" ", start, first) + 1 or start
