@@ -5,7 +5,7 @@ The answer goes to stdout, everything else to stderr; with `--json`, stdout hold
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -94,7 +94,7 @@ def ask(  # one keyword an option; they are read by name below
     _check_paths(paths)
     with (
         open_progress(quiet=options["quiet"]) as progress,
-        _open(options, progress) as rlm,
+        closing(_open(options, progress)) as rlm,  # models start once the context is read
         _inputs(paths) as inputs,
     ):
         answer = rlm.complete(inputs, question)

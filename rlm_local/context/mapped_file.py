@@ -74,6 +74,10 @@ class MappedContext:
         """Entries that `.gitignore` files or patterns left out; a folder counts once."""
         return self._n_ignored
 
+    def recount(self, counter: TokenCounter) -> None:
+        """Count or estimate again, with the counter of another model; costs milliseconds."""
+        self.know_tokens(count_tokens(self._reader.read, self._facts.chars, counter))
+
     def know_tokens(self, tokens: TokenCount) -> None:
         """Replace the estimate in `facts`."""
         self._facts = dataclasses.replace(self._facts, tokens=tokens)

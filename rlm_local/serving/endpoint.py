@@ -59,6 +59,11 @@ class Endpoint:
             )
         return url
 
+    @property
+    def shown_url(self) -> str:
+        """The base as it may be printed: without a user or password that stand in it."""
+        return _shown(self.url(""))
+
     def redact(self, text: str) -> str:
         """`text` without the API key."""
         return text.replace(self.api_key, "[key]") if self.api_key else text

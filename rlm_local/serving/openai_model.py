@@ -162,7 +162,7 @@ def _facts(endpoint: Endpoint, entries: list[dict[str, Any]]) -> EndpointFacts:
     names = tuple(str(entry.get("id")) for entry in entries)
     if names and endpoint.model not in names:
         raise ConfigError(
-            f"{endpoint.base_url} does not serve {endpoint.model!r}; it serves {', '.join(names)}"
+            f"{endpoint.shown_url} does not serve {endpoint.model!r}; it serves {', '.join(names)}"
         )
     mine = next((entry for entry in entries if entry.get("id") == endpoint.model), {})
     window = mine.get("max_model_len")

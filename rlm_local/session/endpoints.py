@@ -64,7 +64,7 @@ async def _open(names: EndpointNames, model: str, registry: Registry) -> OpenAIM
     spec = registry.models.get(model)
     return OpenAIModel(
         endpoint,
-        digest=f"{names.base_url} {model}",
+        digest=f"{endpoint.shown_url} {model}",
         context_tokens=facts.context_tokens or UNKNOWN_WINDOW_TOKENS,
         max_concurrency=UNKNOWN_CAPACITY,
         tokens=RatioTokenCounter(),

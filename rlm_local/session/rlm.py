@@ -19,8 +19,9 @@ from rlm_local.context.sources import ContextInput, StreamInput, TextInput
 from rlm_local.engine.loop import Engine
 from rlm_local.errors import ConfigError, UserError
 from rlm_local.events import Event
-from rlm_local.interfaces import EventSink
+from rlm_local.interfaces import EventSink, TokenCounter
 from rlm_local.sandbox.zygote_pool import ZygotePool
+from rlm_local.serving.tokenizer import RatioTokenCounter
 from rlm_local.session.loop_thread import LoopThread
 from rlm_local.session.models import OpenModels
 from rlm_local.session.remarks import remarks_on
@@ -212,10 +213,12 @@ class RLM:
     async def _complete(self, context: ContextLike, question: str | None) -> Answer:
         inputs = as_inputs(context)
         asked = question_of(inputs, question)
-        models = await self._open_models()
         async with AsyncExitStack() as parts:
-            mapped = await asyncio.to_thread(self._open_context, inputs, models)
+            # Read first: an empty folder should not cost the start of a server.
+            mapped = await asyncio.to_thread(self._open_context, inputs)
             parts.callback(mapped.close)
+            models = await self._open_models()
+            await asyncio.to_thread(self._count, mapped, models.models.root.tokens)
             pool = await ZygotePool.open(
                 mapped,
                 models.repl_facts(),
@@ -235,20 +238,22 @@ class RLM:
             answer = await engine.run(asked, mapped, pool)
         return dataclasses.replace(answer, trace=trace.written_to, sandbox=self._settings.sandbox)
 
-    def _open_context(self, inputs: Sequence[ContextInput], models: OpenModels) -> MappedContext:
-        counter = models.models.root.tokens
+    def _open_context(self, inputs: Sequence[ContextInput]) -> MappedContext:
         mapped = open_context(
             inputs,
             self._settings.read,
-            counter=counter,
+            counter=RatioTokenCounter(),
             scratch=self._home.folder("tmp"),
             index_folder=self._home.folder("indexes"),
         )
-        if self._settings.count_tokens and not mapped.facts.tokens.exact:
-            count_tokens_exactly(mapped, counter, self._tell_counting())
         for remark in remarks_on(mapped):
             self._progress.warn(remark)
         return mapped
+
+    def _count(self, mapped: MappedContext, counter: TokenCounter) -> None:
+        mapped.recount(counter)
+        if self._settings.count_tokens and not mapped.facts.tokens.exact:
+            count_tokens_exactly(mapped, counter, self._tell_counting())
 
     def _tell_counting(self) -> Callable[[int, int], None]:
         started_s = time.monotonic()

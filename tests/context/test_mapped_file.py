@@ -15,7 +15,7 @@ from rlm_local.context.mapped_file import count_tokens_exactly
 from rlm_local.context.sources import StreamInput, TextInput
 from rlm_local.errors import ContextError
 from rlm_local.interfaces import Context
-from rlm_local.types import ContextSlice
+from rlm_local.types import ContextSlice, TokenCount
 from tests.context.conftest import Opener
 from tests.context.texts import document_texts, mixed_texts, read_all
 from tests.fakes.word_counter import WordCounter
@@ -268,3 +268,18 @@ def test_a_scratch_folder_that_cannot_be_made_is_named(folder: Path, open_inputs
     (folder.parent / "scratch").write_text("a file where the folder should be")
     with pytest.raises(ContextError, match=r"cannot write the context to .*scratch"):
         open_inputs(TextInput("t", "text"))
+
+
+def test_recounting_takes_the_counter_of_another_model(open_inputs: Opener) -> None:
+    context = open_inputs(TextInput("text", "one two three"))
+    n_tokens = context.facts.tokens.tokens
+    context.recount(TwiceAsMany())
+    assert context.facts.tokens == TokenCount(2 * n_tokens, exact=False)
+
+
+class TwiceAsMany(WordCounter):
+    def __init__(self) -> None:
+        super().__init__(exact=False)
+
+    def count(self, text: str) -> int:
+        return 2 * super().count(text)

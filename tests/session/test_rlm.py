@@ -251,3 +251,12 @@ def test_the_last_paragraph_of_a_prompt_is_its_question(text: str, question: str
 def test_no_question_is_told(ask: Callable[[], str]) -> None:
     with pytest.raises(UserError, match="question"):
         ask()
+
+
+def test_a_context_without_text_is_told_before_any_model_is_opened(home_here: Path) -> None:
+    rlm = RLM(base_url="http://127.0.0.1:9/v1", root="root")  # nobody listens there
+    try:
+        with pytest.raises(ContextError):
+            rlm.complete("", "What is in it?")
+    finally:
+        rlm.close()
