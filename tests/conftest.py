@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -40,6 +41,10 @@ def _is_this_machine(host: str | bytes) -> bool:
 
 
 sys.addaudithook(_refuse_other_machines)
+
+# A suite that a shell starts in the background has SIGINT ignored, and hands that on to every
+# process it starts; no test of Ctrl-C could pass.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -73,7 +73,8 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and exit."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
     sys.exit(_run())
 
 
