@@ -4,6 +4,7 @@ The answer goes to stdout, everything else to stderr; with `--json`, stdout hold
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -167,13 +168,16 @@ def _settings(options: dict[str, Any]) -> "Settings":
 
 
 def _print(answer: Answer, *, as_json: bool) -> None:
+    from rlm_local.trace.printable import printable
+
+    on_terminal = sys.stdout.isatty()
     if as_json:
-        click.echo(json.dumps(answer_as_json(answer), ensure_ascii=False))
+        click.echo(json.dumps(answer_as_json(answer), ensure_ascii=on_terminal))
     elif answer.text:
-        click.echo(answer.text)
+        click.echo(printable(answer.text) if on_terminal else answer.text)
     note = answer.error or (None if answer.text else f"no answer: {answer.stop_reason}")
     if note:
-        click.echo(f"stopped: {note}", err=True)
+        click.echo(f"stopped: {printable(note)}", err=True)
 
 
 def answer_as_json(answer: Answer) -> dict[str, Any]:

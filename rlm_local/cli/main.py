@@ -5,6 +5,7 @@ Exit 0: answered; 1: the run failed or stopped without an answer; 2: you must ch
 """
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -72,6 +73,9 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # an answer may hold what the locale cannot
+            stream.reconfigure(errors="backslashreplace")
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _interrupt)
@@ -94,7 +98,7 @@ def _run() -> int:
         error.show()
         return 2
     except RlmError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {_safe(error)}", err=True)
         return 2 if isinstance(error, UserError) else 1
     except BrokenPipeError:
         # The reader of our output went away; nothing more can be written, not even at exit.
@@ -104,13 +108,22 @@ def _run() -> int:
         if os.environ.get("RLM_LOCAL_DEBUG"):
             raise
         click.echo(
-            f"internal error: {type(error).__name__}: {error}\n"
+            f"internal error: {type(error).__name__}: {_safe(error)}\n"
             "this is a fault of rlm_local; RLM_LOCAL_DEBUG=1 shows where",
             err=True,
         )
         return 1
 
 
+def _safe(error: BaseException) -> str:
+    """The message without what could move the cursor: servers and cells have a say in it."""
+    from rlm_local.trace.printable import printable
+
+    return printable(str(error))
+
+
 def _interrupted() -> int:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # everything is stopped; only the exit is left
     click.echo("interrupted", err=True)
     return 130

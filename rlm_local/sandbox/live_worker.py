@@ -23,7 +23,7 @@ _DEATH_TIMEOUT_S = 10.0
 _STATUS_TIMEOUT_S = 1.0
 _TEXT_PART_CHARS = 4 << 20
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_SIGNAL_MEANINGS = {
+_SIGNAL_MEANINGS: dict[int, str] = {
     signal.SIGSEGV: "it crashed (SIGSEGV: deep recursion, or C code that broke)",
     signal.SIGSYS: "it made a forbidden 32-bit system call (SIGSYS)",
     signal.SIGKILL: "the system killed it (SIGKILL), most likely for want of memory",
@@ -83,7 +83,7 @@ class LiveWorker:
             return "its process is gone"
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
-            return _SIGNAL_MEANINGS.get(signal.Signals(number), f"it died of signal {number}")
+            return _SIGNAL_MEANINGS.get(number, f"it died of signal {number}")
         last_words = self.output.text().strip()[-200:]
         if "MemoryError" in last_words:
             return "it ran out of memory"

@@ -215,7 +215,7 @@ class RLM:
         asked = question_of(inputs, question)
         async with AsyncExitStack() as parts:
             # Read first: an empty folder should not cost the start of a server.
-            mapped = await asyncio.to_thread(self._open_context, inputs)
+            mapped = await self._read(inputs)
             parts.callback(mapped.close)
             models = await self._open_models()
             await asyncio.to_thread(self._count, mapped, models.models.root.tokens)
@@ -237,6 +237,16 @@ class RLM:
             )
             answer = await engine.run(asked, mapped, pool)
         return dataclasses.replace(answer, trace=trace.written_to, sandbox=self._settings.sandbox)
+
+    async def _read(self, inputs: Sequence[ContextInput]) -> MappedContext:
+        loop = asyncio.get_running_loop()
+        reading = loop.run_in_executor(None, self._open_context, inputs)
+        try:
+            return await asyncio.shield(reading)
+        except asyncio.CancelledError:
+            # The thread cannot be stopped; what it still opens nobody else would close.
+            reading.add_done_callback(_close_unused)
+            raise
 
     def _open_context(self, inputs: Sequence[ContextInput]) -> MappedContext:
         mapped = open_context(
@@ -273,6 +283,11 @@ class RLM:
             seed=self._settings.seed,
             stack=models.stack,
         )
+
+
+def _close_unused(reading: asyncio.Future[MappedContext]) -> None:
+    if not reading.cancelled() and reading.exception() is None:
+        reading.result().close()
 
 
 def as_inputs(context: ContextLike) -> list[ContextInput]:

@@ -33,6 +33,7 @@ DEATHS = {
     "import ctypes; ctypes.string_at(0)": "SIGSEGV",
     "import os, signal; os.kill(os.getpid(), signal.SIGKILL)": "SIGKILL",
     "import os; os.abort()": "signal 6",
+    "import os; os.kill(os.getpid(), 40)": "signal 40",
     "import os; os.close(3)": "exit status",
 }
 VIOLATIONS = {

@@ -1,10 +1,12 @@
 import asyncio
 import io
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typing_extensions import Buffer
 
 from rlm_local import RLM, Limits
 from rlm_local.context.sources import StreamInput, TextInput
@@ -92,6 +94,42 @@ async def test_cancelling_ends_the_run_and_its_processes(
     await asyncio.to_thread(rlm.close)
     (ended,) = [event for event in watcher.events if isinstance(event, RunEnded)]
     assert ended.stop_reason == "interrupted"
+
+
+async def test_cancelling_while_the_context_is_read_leaves_no_file_open(
+    open_rlm: OpenRLM, server: OpenAIServer
+) -> None:
+    rlm = open_rlm(server.base_url, settings=RLM_MODE)
+    stream = SlowStream(b"text " * 1000)
+    await asyncio.to_thread(rlm.open)
+    before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    waiting = asyncio.ensure_future(rlm.acomplete(StreamInput("slow", stream), QUESTION))
+    await asyncio.to_thread(stream.reached.wait)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    stream.go_on.set()
+    await asyncio.to_thread(rlm.close)
+    assert set(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
+
+
+class SlowStream(io.BytesIO):
+    """Waits in its first read until it may go on."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.reached = threading.Event()
+        self.go_on = threading.Event()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reached.set()
+        self.go_on.wait(20)
+        return super().read(size)
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        self.reached.set()
+        self.go_on.wait(20)
+        return super().readinto(buffer)
 
 
 async def test_the_trace_tells_the_run_and_is_named(
