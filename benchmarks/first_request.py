@@ -98,8 +98,10 @@ class PssWatch:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._stop.wait(self._every_s):
+        while True:  # once at least, also when the run is over sooner than the first wait
             self.peak_bytes = max(self.peak_bytes, self._sum_bytes())
+            if self._stop.wait(self._every_s):
+                return
 
     def _sum_bytes(self) -> int:
         me = psutil.Process()

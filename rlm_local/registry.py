@@ -32,6 +32,8 @@ __all__ = [
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+# These become names of files and folders: no way up, nothing hidden.
+SafeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 
 
 SpecT = TypeVar("SpecT")
@@ -62,7 +64,7 @@ class Source(_Spec):
     """Hub repository, `owner/name`."""
     revision: Revision | None = None
     """Commit on the hub. Absent: resolved at pull time, written to the lock file, then kept."""
-    file: str | None = None
+    file: SafeName | None = None
     """One file of the repository (a GGUF). Absent: its safetensors, configuration, tokenizer."""
     bytes: int | None = Field(default=None, gt=0)
     """Size of `file`."""
@@ -169,9 +171,9 @@ class StackSpec(_Spec):
 class Registry(_Spec):
     """The whole of models.yaml."""
 
-    models: dict[str, ModelSpec]
-    profiles: dict[str, ProfileSpec]
-    stacks: dict[str, StackSpec]
+    models: dict[SafeName, ModelSpec]
+    profiles: dict[SafeName, ProfileSpec]
+    stacks: dict[SafeName, StackSpec]
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Registry":

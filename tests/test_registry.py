@@ -105,6 +105,24 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, change: Change, sa
     assert str(caught.value).startswith(f"{tmp_path / 'models.yaml'} is not valid:")
 
 
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "..", "", "a b", "a\n", "/etc"])
+@pytest.mark.parametrize("table", ["models", "profiles", "stacks"])
+def test_a_name_that_could_lead_out_of_a_folder_is_refused(
+    tmp_path: Path, table: str, name: str
+) -> None:
+    def change(data: dict[str, Any]) -> None:
+        data[table][name] = next(iter(data[table].values()))
+
+    with pytest.raises(ConfigError, match=rf"{table}\."):
+        _load(tmp_path, change)
+
+
+@pytest.mark.parametrize("file", ["../a.gguf", "sub/a.gguf", ".a.gguf", "a .gguf"])
+def test_a_file_that_could_lead_out_of_a_folder_is_refused(tmp_path: Path, file: str) -> None:
+    with pytest.raises(ConfigError, match=r"models\.tiny\.source\.file"):
+        _load(tmp_path, lambda data: data["models"]["tiny"]["source"].update(file=file))
+
+
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     def change(data: dict[str, Any]) -> None:
         data["models"]["tiny"].update(context_tokens=0, licence="x")

@@ -166,7 +166,10 @@ def _servers(home: Home) -> Check:
 
     folder = home.folder("servers")
     before = len(list(folder.glob("*.json")))
-    up = ServerRecords(folder).all()  # ends what is left of servers that are gone
+    try:
+        up = ServerRecords(folder).all()  # ends what is left of servers that are gone
+    except RlmError as error:
+        return Check("servers", "warn", str(error))
     if gone := before - len(up):
         return Check("servers", "warn", f"{gone} records of servers that are gone were removed")
     return Check("servers", "ok", ", ".join(record.stack for record in up) or "none up")

@@ -188,7 +188,8 @@ def _said_on_terminal(event: Event) -> str:
             )
         case RunEnded(depth=0):
             return (
-                f"{event.stop_reason}: {event.turns:,} turns, {event.subcalls:,} sub-calls "
+                f"{event.stop_reason}: {_counted(event.turns, 'turn')}, "
+                f"{_counted(event.subcalls, 'sub-call')} "
                 f"({event.cached_subcalls:,} from cache), {event.seconds:.1f} s"
             )
         case Notice():
@@ -197,3 +198,7 @@ def _said_on_terminal(event: Event) -> str:
             return f"history compacted: {event.tokens_before:,} -> {event.tokens_after:,} tokens"
         case _:
             return ""
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -33,6 +33,7 @@ def show(file: str, *, as_json: bool, full: bool) -> None:
     with read_trace(_find(file)) as reader:
         if as_json:
             runs: list[Json] = [story_json(run) for run in tell(reader, keep_subcalls=full)]
+            _check_not_empty(reader)
             shown = {"trace": str(reader.path), "runs": runs, "left_out": _left_out(reader)}
             click.echo(json.dumps(shown))
         else:
@@ -114,8 +115,14 @@ def _show(reader: TraceReader, *, full: bool) -> None:
     from rlm_local.trace.viewer import show as show_events
 
     show_events(reader, Console(highlight=False), full=full)
+    _check_not_empty(reader)
     for what, n in _left_out(reader).items():
         click.echo(f"left out: {n} x {one_line(what, 80)}", err=True)
+
+
+def _check_not_empty(reader: TraceReader) -> None:
+    if reader.is_empty:
+        raise UserError(f"{reader.path} is no trace: it is empty; no run has written to it")
 
 
 def _left_out(reader: TraceReader) -> dict[str, Json]:

@@ -13,7 +13,7 @@ from rlm_local.engine.root_call import RootRequest, ask_root
 from rlm_local.engine.run_state import Run
 from rlm_local.engine.syntax import final_literals
 from rlm_local.engine.turn import make_room
-from rlm_local.errors import LimitExceeded, RunError
+from rlm_local.errors import LimitExceeded, RlmError, RunError
 from rlm_local.events import RootReplied, TurnStarted
 from rlm_local.types import Choices, Constraint, Message, Regex, StopReason
 
@@ -52,12 +52,13 @@ class Ending:
 async def force_answer(run: Run) -> Ending:
     """Ask for the answer in one last reply, made of what was found, no code.
 
-    Never raises for a root that fails now: what was found so far is the answer then.
+    Raises no RlmError: where the request fails, or its prompt fits no window, what was found so
+    far is the answer.
     """
-    why = f"all {run.budget.turns} turns are used"
+    why = _why_no_more_turns(run)
     try:
         text = await _forced_text(run)
-    except RunError as error:
+    except RlmError as error:
         return await _partial(run, "max_turns", f"{why}; the last reply failed: {error}")
     if text:
         return Ending(text, "forced")
@@ -76,7 +77,7 @@ async def after_limit(run: Run, spent: LimitExceeded) -> Ending:
         try:
             if text := await _forced_text(run):
                 return Ending(text, reason, str(spent))
-        except RunError as error:
+        except RlmError as error:
             run.journal.notice(f"no last reply: {error}")
     return await _partial(run, reason, str(spent))
 
@@ -111,6 +112,13 @@ def plain_answer(text: str) -> str:
             return values[-1]
     said = without_thought(text).strip().strip("`").strip()
     return re.sub(r"\A(the )?(final )?answer( is)?\s*:\s*", "", said, flags=re.IGNORECASE)
+
+
+def _why_no_more_turns(run: Run) -> str:
+    turns = "1 turn" if run.budget.turns == 1 else f"{run.budget.turns:,} turns"
+    if run.budget.turns_left:
+        return f"the root only repeated cells, so it was stopped after {turns}"
+    return f"all {run.budget.limits.max_turns:,} turns are used"
 
 
 async def _forced_text(run: Run) -> str:

@@ -29,10 +29,22 @@ _LONGER = 4
 """A typed reply that was cut is asked for once more with this many times the room."""
 
 _Key = tuple[bytes, Constraint | None, int]
-_gates: weakref.WeakKeyDictionary[
-    asyncio.AbstractEventLoop, dict[int, tuple[Model, asyncio.Semaphore]]
-] = weakref.WeakKeyDictionary()
-"""One gate a model and event loop, whoever asks: two runs share a server's capacity."""
+
+
+class _Gate(asyncio.Semaphore):
+    """Lets as many requests through to a model as it takes at once, on one event loop.
+
+    Lives while a request holds it or waits for it, and keeps loop and model that long: so the ids
+    it is found by are nobody else's, and nothing outlives the requests.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, model: Model) -> None:
+        super().__init__(max(1, model.max_concurrency))
+        self.between = (loop, model)
+
+
+_gates: weakref.WeakValueDictionary[tuple[int, int], _Gate] = weakref.WeakValueDictionary()
+"""One gate an event loop and model, whoever asks: two runs share a server's capacity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,11 +271,12 @@ def _outcome_of(task: "asyncio.Task[_Settled]") -> SubcallOutcome:
     return task.result().outcome
 
 
-def _gate(model: Model) -> asyncio.Semaphore:
-    gates = _gates.setdefault(asyncio.get_running_loop(), {})
-    if id(model) not in gates:
-        gates[id(model)] = (model, asyncio.Semaphore(max(1, model.max_concurrency)))
-    return gates[id(model)][1]
+def _gate(model: Model) -> _Gate:
+    loop = asyncio.get_running_loop()
+    gate = _gates.get((id(loop), id(model)))
+    if gate is None:
+        gate = _gates[id(loop), id(model)] = _Gate(loop, model)
+    return gate
 
 
 def _digest(prompt: str) -> bytes:

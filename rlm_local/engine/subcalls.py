@@ -12,18 +12,22 @@ from rlm_local.engine.budget import Budget
 from rlm_local.engine.child_calls import ChildCall, child_calls
 from rlm_local.engine.journal import Journal
 from rlm_local.engine.models import Models, worker_room_tokens
+from rlm_local.engine.observations import cut_middle
 from rlm_local.engine.scheduler import Asked, Caller, Scheduler
 from rlm_local.engine.typed_replies import constraint_of
 from rlm_local.engine.windows import cut_to_window, surely_fits
 from rlm_local.errors import RlmError, RunError, ServerError
 from rlm_local.interfaces import Context
-from rlm_local.types import Answer, CellCall, CellReply, Json, SubcallOutcome
+from rlm_local.types import Answer, CellCall, CellReply, Json, StopReason, SubcallOutcome
 
 __all__ = ["ChildStarter", "Subcalls"]
 
 _CHILDREN_AT_ONCE = 8
 """Each child run is a process; more would only queue at the root model."""
 _MOST_PASSAGES = 1000
+_WHOLE: frozenset[StopReason] = frozenset({"answered", "direct", "forced"})
+"""Ends of a child run whose text is its answer; after others it is what was found by then."""
+_FOUND_CHARS = 2000
 _THREAD_CHARS = 20_000
 """Longer prompts are counted in a thread, so that a batch of them does not hold the engine up."""
 
@@ -161,9 +165,7 @@ class Subcalls:
                 raise
             except RlmError as error:
                 return SubcallOutcome(None, str(error))
-        if answer.text:
-            return SubcallOutcome(answer.text)
-        return SubcallOutcome(None, answer.error or f"no answer ({answer.stop_reason})")
+        return _outcome(answer)
 
     async def _as_prompt(self, call: ChildCall) -> str:
         """At the last depth the text goes into the prompt, cut to the worker's window."""
@@ -171,6 +173,14 @@ class Subcalls:
         if call.part is not None:
             text = await asyncio.to_thread(self._context.read, call.part)
         return call.question if text is None else f"{call.question}\n\n{text}"
+
+
+def _outcome(answer: Answer) -> SubcallOutcome:
+    if answer.text and answer.stop_reason in _WHOLE:
+        return SubcallOutcome(answer.text)
+    reason = answer.error or f"no answer ({answer.stop_reason})"
+    found = cut_middle(answer.text, _FOUND_CHARS)
+    return SubcallOutcome(None, f"{reason}; found so far: {found}" if found else reason)
 
 
 def _cut_note(cut: int, room_tokens: int) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import assert_never
 
 from rlm_local.types import Choices, Constraint, Json, JsonSchema, Regex
@@ -10,6 +11,7 @@ __all__ = ["constraint_of", "fits"]
 
 _MOST_CHOICES = 1000
 _LONGEST_PATTERN = 4000
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
 def constraint_of(args: dict[str, Json]) -> Constraint | None:
@@ -31,9 +33,7 @@ def constraint_of(args: dict[str, Json]) -> Constraint | None:
         return _choices(value)
     if given[0] == "regex":
         return _regex(value)
-    if not isinstance(value, dict):
-        raise ValueError(f"schema must be a JSON schema as a dict, not {type(value).__name__}")
-    return JsonSchema(json.dumps(value, sort_keys=True))
+    return _schema(value)
 
 
 def fits(text: str, constraint: Constraint | None, *, was_cut: bool = False) -> bool:
@@ -79,6 +79,36 @@ def _regex(value: Json) -> Regex:
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"regex does not compile: {error}") from error
     return Regex(value)
+
+
+def _schema(value: Json) -> JsonSchema:
+    if not isinstance(value, dict):
+        raise ValueError(f"schema must be a JSON schema as a dict, not {type(value).__name__}")
+    for key, target in _references(value):
+        if not target.startswith("#"):  # another would be fetched from the host's disk or network
+            raise ValueError(
+                f"schema may refer only to its own parts, as in '#/$defs/name'; "
+                f"not {key} to {target!r:.100}"
+            )
+    try:
+        return JsonSchema(json.dumps(value, sort_keys=True))
+    except RecursionError as error:
+        raise ValueError("schema is nested too deeply") from error
+
+
+def _references(schema: Json) -> Iterator[tuple[str, str]]:
+    """Every reference anywhere in it; a property that is called `$ref` is none."""
+    rest = [schema]
+    while rest:
+        part = rest.pop()
+        if isinstance(part, dict):
+            for key in _REFERENCES:
+                target = part.get(key)
+                if isinstance(target, str):
+                    yield key, target
+            rest.extend(part.values())
+        elif isinstance(part, list):
+            rest.extend(part)
 
 
 def _is_json(text: str) -> bool:

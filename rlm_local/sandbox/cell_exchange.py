@@ -23,6 +23,9 @@ _MAX_CALLS_UNDER_WAY = 1024
 _MAX_STRAY_FRAMES = 1000
 _MAX_PROMPT_CHARS = 16_000_000
 _MAX_PROMPTS_CHARS = 1 << 30
+_MAX_UNSENT_BYTES = 256 << 20
+"""Four of the longest frames: more waits only where a cell calls without reading its replies,
+and then it is the host's memory that fills."""
 
 
 class WorkerLost(Exception):
@@ -44,6 +47,7 @@ class CellExchange:
         self._calls: dict[int, asyncio.Task[CellReply]] = {}
         self._failure: BaseException | None = None
         self._n_strays = 0
+        self._is_deaf = False  # it does not read its replies
         self._prompts_chars = 0
 
     async def run(self, code: str) -> Done:
@@ -117,6 +121,10 @@ class CellExchange:
         """Take one frame, or none in time; the cell's result if it was that."""
         try:
             frame = await self._worker.channel.next_frame(timeout_s)
+            if self._is_deaf:
+                raise FrameError(
+                    f"over {_MAX_UNSENT_BYTES:,} bytes of replies that it did not read"
+                )
             return None if frame is None else self._take(frame)
         except ChannelClosed:
             raise WorkerLost(await self._worker.reason_of_death()) from None
@@ -179,6 +187,9 @@ class CellExchange:
         self._worker.channel.wake()
 
     def _reply(self, number: int, reply: CellReply) -> None:
+        if self._worker.channel.unsent_bytes > _MAX_UNSENT_BYTES:
+            self._is_deaf = True
+            return
         try:
             self._worker.channel.send(*reply_header(number, reply))
         except FrameError as error:

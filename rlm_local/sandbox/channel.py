@@ -12,6 +12,8 @@ __all__ = ["ChannelClosed", "FrameChannel"]
 
 _RECEIVE_BYTES = 1 << 18
 _READS_BETWEEN_YIELDS = 16
+_FRAMES_BETWEEN_YIELDS = 256
+"""A sender that never pauses must not keep the loop from its other work."""
 
 
 class ChannelClosed(ConnectionError):
@@ -28,6 +30,12 @@ class FrameChannel:
         self._reader = FrameReader()
         self._unsent = bytearray()
         self._waiter: asyncio.Future[None] | None = None
+        self._frames = 0
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes that wait for the other end to read."""
+        return len(self._unsent)
 
     def send(self, header: dict[str, object], texts: tuple[str, ...] = ()) -> None:
         """Send a frame now, or as soon as the other end takes it.
@@ -57,6 +65,9 @@ class FrameChannel:
             FrameError: what came is no frame; the channel is of no use then.
         """
         deadline_s = self._loop.time() + timeout_s
+        self._frames += 1
+        if self._frames % _FRAMES_BETWEEN_YIELDS == 0:
+            await asyncio.sleep(0)
         reads = 0
         while True:
             frame = self._reader.next_frame()

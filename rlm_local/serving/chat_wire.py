@@ -17,7 +17,7 @@ __all__ = ["ChatWire", "Dialect"]
 
 Dialect = Literal["vllm", "openai"]
 
-FINISH_REASONS: dict[object, FinishReason] = {"stop": "stop", "length": "length"}
+FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,14 @@ class ChatWire:
         text = message.get("content")
         if text is not None and not isinstance(text, str):
             raise ModelError(f"{self.model}: a reply whose content is not text: {str(text)[:200]}")
+        reason = choice.get("finish_reason")
         reasoning = message.get("reasoning") or message.get("reasoning_content") or ""
         usage = reply.get("usage")
         return Completion(
             text=text or "",
-            finish_reason=FINISH_REASONS.get(choice.get("finish_reason"), "other"),
+            finish_reason=FINISH_REASONS.get(reason, "other")
+            if isinstance(reason, str)
+            else "other",
             usage=_usage(usage)
             if isinstance(usage, dict)
             else self._estimate(request, f"{reasoning}{text or ''}"),

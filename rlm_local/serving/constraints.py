@@ -5,25 +5,18 @@ Pure. Constraining the tokens themselves is the server's work, or Outlines' in p
 
 import functools
 import json
-from typing import Annotated, Any, Protocol, assert_never
+from typing import Annotated, Any, assert_never
 
 from pydantic import PydanticUserError, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import SchemaError
 
 from rlm_local.errors import ModelError
+from rlm_local.serving.schemas import parsed_schema, schema_check
 from rlm_local.types import Choices, Constraint, JsonSchema, Regex
 
 __all__ = ["check_constraint", "fits", "instruction", "json_schema_of", "text_that_fits"]
 
 WRAPPER_KEY = "value"
-
-
-class Validator(Protocol):
-    """What is used of a jsonschema validator."""
-
-    def is_valid(self, instance: object) -> bool:
-        """Whether the value fits."""
-        ...
 
 
 def check_constraint(constraint: Constraint) -> None:
@@ -39,7 +32,7 @@ def check_constraint(constraint: Constraint) -> None:
         case Regex(pattern):
             _matcher(pattern)
         case JsonSchema(schema):
-            _validator(schema)
+            schema_check(schema)
         case _:
             assert_never(constraint)
 
@@ -52,7 +45,7 @@ def fits(text: str, constraint: Constraint) -> bool:
         case Regex(pattern):
             return _matches(pattern, text)
         case JsonSchema(schema):
-            return _is_valid_json(schema, text)
+            return schema_check(schema).fits(text)
         case _:
             assert_never(constraint)
 
@@ -86,7 +79,7 @@ def json_schema_of(constraint: Constraint) -> dict[str, Any]:
         case Regex(pattern):
             return _wrapper({"type": "string", "pattern": f"^(?:{pattern})$"})
         case JsonSchema(schema):
-            return _parsed_schema(schema)
+            return parsed_schema(schema)
         case _:
             assert_never(constraint)
 
@@ -136,39 +129,6 @@ def _matcher(pattern: str) -> TypeAdapter[str]:
         raise ModelError(f"not a usable regular expression: {pattern!r} ({reason})") from error
 
 
-def _is_valid_json(schema: str, text: str) -> bool:
-    validator = _validator(schema)
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return False
-    return validator.is_valid(value)
-
-
-@functools.lru_cache(maxsize=64)
-def _validator(schema: str) -> "Validator":
-    import jsonschema  # type: ignore[import-untyped]
-
-    parsed = _parsed_schema(schema)
-    kind = jsonschema.validators.validator_for(parsed)
-    try:
-        kind.check_schema(parsed)
-    except jsonschema.SchemaError as error:
-        raise ModelError(f"not a JSON schema: {error.message}") from error
-    validator: Validator = kind(parsed)
-    return validator
-
-
-def _parsed_schema(schema: str) -> dict[str, Any]:
-    try:
-        parsed = json.loads(schema)
-    except ValueError as error:
-        raise ModelError(f"a schema is not JSON: {schema[:80]!r}") from error
-    if not isinstance(parsed, dict):
-        raise ModelError(f"a schema is not a JSON object: {schema[:80]!r}")
-    return parsed
-
-
 def _unfenced(text: str) -> str:
     if not (text.startswith("```") and text.endswith("```") and "\n" in text):
         return text
@@ -178,7 +138,7 @@ def _unfenced(text: str) -> str:
 def _unwrapped(text: str) -> str | None:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if isinstance(value, dict) and set(value) == {WRAPPER_KEY}:
         value = value[WRAPPER_KEY]

@@ -43,6 +43,18 @@ class Endpoint:
     model: str
     uds: Path | None = None
 
+    def __post_init__(self) -> None:
+        """Check what would fail in a header only when the first request is made.
+
+        Raises:
+            ConfigError: the key has a line break or another character no header may carry.
+        """
+        if self.api_key and not self.api_key.isprintable():
+            raise ConfigError(
+                f"the API key for {self.model!r} has a line break or another character that "
+                "cannot be sent; give the key alone"
+            )
+
     def url(self, path: str) -> URL:
         """Address of a path under the base, such as `chat/completions`.
 
@@ -167,7 +179,7 @@ class Transport:
             raise ModelError(f"{_shown(url)} answered with nothing")
         try:
             reply = json.loads(raw)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelError(
                 f"{_shown(url)} answered with something that is not JSON: {raw[:FIRST_BYTES]!r}"
             ) from error
@@ -202,7 +214,7 @@ def _words(raw: bytes) -> str:
     text = raw.decode("utf-8", "replace")
     try:
         reply = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return " ".join(text[:WORDS_CHARS].split())
     error = reply.get("error", reply) if isinstance(reply, dict) else reply
     if isinstance(error, dict):

@@ -13,9 +13,9 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rlm_local.errors import ServerError
+from rlm_local.errors import ConfigError, ServerError
 from rlm_local.serving.endpoint import Endpoint
 from rlm_local.serving.processes import ProcessId, boot_id, end_process, is_alive
 from rlm_local.serving.vllm_log import LogFollower, cause_of_failure
@@ -26,13 +26,32 @@ __all__ = ["ServerRecord", "ServerRecords", "StackRecord", "describe_server"]
 LOCK_POLL_S = 0.2
 
 
-class ServerRecord(BaseModel):
-    """One server."""
+class _GuardianRecord(BaseModel):
+    """What the record of a server has said in every version: whom to end."""
 
     model_config = ConfigDict(frozen=True)
 
-    guardian_pid: int
+    guardian_pid: int = Field(gt=1)
     guardian_start_ticks: int
+
+    @property
+    def process(self) -> ProcessId:
+        """Its guardian."""
+        return ProcessId(self.guardian_pid, self.guardian_start_ticks)
+
+
+class _GuardiansRecord(BaseModel):
+    """The same of the servers of one stack."""
+
+    model_config = ConfigDict(frozen=True)
+
+    boot_id: str
+    servers: tuple[_GuardianRecord, ...]
+
+
+class ServerRecord(_GuardianRecord):
+    """One server."""
+
     base_url: str
     uds: Path | None
     api_key: str
@@ -44,11 +63,6 @@ class ServerRecord(BaseModel):
     max_num_seqs: int
     model_folder: Path
     log_path: Path
-
-    @property
-    def process(self) -> ProcessId:
-        """Its guardian."""
-        return ProcessId(self.guardian_pid, self.guardian_start_ticks)
 
     def endpoint(self, served_name: str) -> Endpoint:
         """Where it answers under one of its names."""
@@ -97,18 +111,26 @@ class ServerRecords:
         self._folder = folder
 
     def read(self, stack: str) -> StackRecord | None:
-        """The record of a stack whose servers are up; a stale one is removed."""
+        """The record of a stack whose servers are up.
+
+        A stale one is removed; so is one of another version, once its servers are ended.
+
+        Raises:
+            ConfigError: the file does not even say which processes to end; it is kept.
+        """
         path = self._path(stack)
         try:
-            record = StackRecord.model_validate_json(path.read_bytes())
+            content = path.read_bytes()
         except FileNotFoundError:
             return None
+        try:
+            record = StackRecord.model_validate_json(content)
         except ValidationError:
-            path.unlink(missing_ok=True)  # written by another version, or by hand
+            self._end(stack, _guardians(content, path))
             return None
         if record.is_alive:
             return record
-        self._end(record)
+        self._end(stack, record)
         return None
 
     def all(self) -> list[StackRecord]:
@@ -130,7 +152,7 @@ class ServerRecords:
 
     async def stop(self, record: StackRecord) -> None:
         """End the servers of a stack and forget them; at most 10 s."""
-        await asyncio.to_thread(self._end, record)
+        await asyncio.to_thread(self._end, record.stack, record)
 
     @contextlib.asynccontextmanager
     async def claim(self, stack: str, *, wait_s: float = 600.0) -> AsyncIterator[None]:
@@ -154,11 +176,11 @@ class ServerRecords:
         finally:
             os.close(fd)
 
-    def _end(self, record: StackRecord) -> None:
+    def _end(self, stack: str, record: "StackRecord | _GuardiansRecord") -> None:
         if record.boot_id == boot_id():
             for server in record.servers:
                 end_process(server.process)
-        self._path(record.stack).unlink(missing_ok=True)
+        self._path(stack).unlink(missing_ok=True)
 
     def _path(self, stack: str) -> Path:
         return self._folder / f"{stack}.json"
@@ -181,6 +203,17 @@ def describe_server(server: VllmServer, *, model: str, digest: str) -> ServerRec
         model_folder=server.plan.model_folder,
         log_path=server.plan.log_path,
     )
+
+
+def _guardians(content: bytes, path: Path) -> _GuardiansRecord:
+    try:
+        return _GuardiansRecord.model_validate_json(content)
+    except ValidationError:
+        raise ConfigError(
+            f"{path} is no record of servers that can be read, so servers it stands for cannot "
+            "be ended; end those that still run (`ps -ef` shows them as guardian.py), then "
+            "delete the file"
+        ) from None
 
 
 def _locked(fd: int) -> bool:

@@ -94,7 +94,12 @@ async def preload() -> None:
 
 
 def output_type(constraint: Constraint) -> OutlinesType:
-    """The constraint as Outlines spells it: a Literal, or a Regex or JsonSchema of its own."""
+    """The constraint as Outlines spells it: a Literal, or a Regex or JsonSchema of its own.
+
+    Raises:
+        ModelError: Outlines does not take the schema; it reads each as draft 7, fetching nothing.
+    """
+    import jsonschema  # type: ignore[import-untyped]
     import outlines.types
 
     match constraint:
@@ -103,7 +108,11 @@ def output_type(constraint: Constraint) -> OutlinesType:
         case Regex(pattern):
             return outlines.types.Regex(pattern)
         case JsonSchema(schema):
-            return outlines.types.JsonSchema(schema)
+            try:
+                return outlines.types.JsonSchema(schema)
+            except (jsonschema.SchemaError, ArithmeticError, ValueError, RecursionError) as error:
+                first_line = str(error).partition("\n")[0]
+                raise ModelError(f"cannot constrain a reply by its schema: {first_line}") from error
         case _:
             assert_never(constraint)
 

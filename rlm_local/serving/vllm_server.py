@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from rlm_local.errors import ModelError, ModelUnavailable, ServerError, WeightsError
+from rlm_local.errors import ConfigError, ModelError, ModelUnavailable, ServerError, WeightsError
 from rlm_local.serving import guardian
 from rlm_local.serving.endpoint import Endpoint, Transport
 from rlm_local.serving.processes import ProcessId, end_process, identify
@@ -84,6 +84,7 @@ class VllmServer:
         Raises:
             ServerError: it did not start: the cause, what mends it, and where the log is.
             WeightsError: the model folder is not there.
+            ConfigError: its log or its caches cannot be written.
         """
         check_installed(self.plan)
         if not (self.plan.model_folder / "config.json").is_file():
@@ -111,10 +112,18 @@ class VllmServer:
             self._scratch = None
 
     def detach(self) -> None:
-        """Let the server outlive this process; `end_process(guardian_process)` stops it."""
-        if self._owner_fd is not None:
+        """Let the server outlive this process; `end_process(guardian_process)` stops it.
+
+        Raises:
+            ServerError: it has died meanwhile: the cause, and where the log is.
+        """
+        if self._owner_fd is None:
+            return
+        try:
             os.write(self._owner_fd, guardian.DETACH)
-            self._let_go()
+        except BrokenPipeError as error:
+            raise self._failure_soon() from error
+        self._let_go()
 
     def failure(self) -> ServerError | None:
         """Why the server is no more; None while it runs, and when it was never started."""
@@ -135,11 +144,10 @@ class VllmServer:
             )
         if self.plan.port is None:
             self._socket = self._scratch / "vllm.sock"
-        for folder in (self.plan.cache_folder, self.plan.log_path.parent):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        reader, self._owner_fd = os.pipe()
-        try:
-            with _private_file(self.plan.log_path) as log:
+        _make_folder(self.plan.cache_folder)
+        with _private_file(self.plan.log_path) as log:
+            reader, self._owner_fd = os.pipe()
+            try:
                 self._process = subprocess.Popen(
                     self._guarded_command(reader),
                     env=environment(self.plan, api_key=self._api_key, scratch=self._scratch),
@@ -149,8 +157,8 @@ class VllmServer:
                     start_new_session=True,
                     pass_fds=(reader,),
                 )
-        finally:
-            os.close(reader)
+            finally:
+                os.close(reader)
         self._guardian = identify(self._process.pid)
 
     def _guarded_command(self, owner_fd: int) -> list[str]:
@@ -201,15 +209,42 @@ class VllmServer:
             ) from error
         return True
 
+    def _failure_soon(self) -> ServerError:
+        """Why a guardian that closed its pipe is ending; it may take a moment to be gone."""
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=1.0)
+        return self.failure() or ServerError(
+            f"vLLM's guardian closed its pipe. Its log: {self.plan.log_path}"
+        )
+
     def _let_go(self) -> None:
         fd, self._owner_fd = self._owner_fd, None
         if fd is not None:
             os.close(fd)
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+
+
 def _private_file(path: Path) -> BinaryIO:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    _make_folder(path.parent)
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise _not_writable(path.parent, error) from error
     return os.fdopen(fd, "wb")
+
+
+def _not_writable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"cannot write in {folder}: {error.strerror or error}; "
+        "set RLM_LOCAL_HOME to a folder that can be written"
+    )
 
 
 def _ignore(phase: Phase, elapsed_s: float) -> None:

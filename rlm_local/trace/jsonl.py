@@ -79,6 +79,7 @@ class TraceReader(Iterator[Event]):
 
     Attributes:
         unknown_kinds: records of kinds a newer version wrote, counted.
+        is_empty: whether no line was met so far, of whatever kind.
         torn: whether the last line is cut off, as after `kill -9` or on a full disk.
     """
 
@@ -86,6 +87,7 @@ class TraceReader(Iterator[Event]):
         self.path = path
         self.unknown_kinds: Counter[str] = Counter()
         self.torn = False
+        self.is_empty = True
         try:
             self._file: BinaryIO = path.open("rb")
         except OSError as error:
@@ -121,6 +123,7 @@ class TraceReader(Iterator[Event]):
     def _decode(self, line: bytes) -> Event | None:
         if not line.strip():
             return None
+        self.is_empty = False
         try:
             return decode_event(line)
         except UnknownKind as unknown:

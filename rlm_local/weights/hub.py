@@ -8,7 +8,7 @@ import dataclasses
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -74,7 +74,9 @@ class Hub:
             WantedFile(item.rfilename, item.size, item.lfs.sha256 if item.lfs else None)
             for item in facts.siblings or []
         ]
-        return Listing(choose_files(found, self.source, self.title), str(facts.sha))
+        if not _is_plausible(facts.sha, found):
+            raise OriginFailed(f"{self.title} is listed in a way that no model hub lists models")
+        return Listing(choose_files(found, self.source, self.title), facts.sha)
 
     def at(self, revision: str | None) -> "Hub":
         """The same repository at the commit a listing named."""
@@ -133,6 +135,8 @@ class Hub:
                     report(stream.tell())
         except httpx.HTTPError as error:
             return str(error) or type(error).__name__
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise OriginFailed(f"{self._address()!r} is not a hub's address ({error})") from error
         if file.bytes is not None and stream.tell() < file.bytes:
             return f"broke off after {stream.tell()} of {file.bytes} bytes"
         return None
@@ -151,6 +155,18 @@ class Hub:
     def _address(self) -> str:
         named = self.endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
         return named.rstrip("/")
+
+
+def _is_plausible(commit: object, found: Sequence[WantedFile]) -> bool:
+    """Whether a listing has the types it should: the library passes on whatever came."""
+    texts: list[object] = [commit, *(item.name for item in found)]
+    sizes: list[object] = [item.bytes for item in found]
+    hashes: list[object] = [item.sha256 for item in found]
+    return (
+        all(isinstance(value, str) for value in texts)
+        and all(isinstance(value, int | None) for value in sizes)
+        and all(isinstance(value, str | None) for value in hashes)
+    )
 
 
 _OFFLINE_SWITCHES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
@@ -208,6 +224,11 @@ def _ask_or_explain(ask: "Callable[[], ModelInfo]", address: str) -> "ModelInfo"
         raise OriginFailed("the hub has no such revision") from error
     except OfflineModeIsEnabled as error:
         raise OriginFailed("the hub is switched off (HF_HUB_OFFLINE)") from error
+    except httpx.InvalidURL as error:
+        raise OriginFailed(f"{address!r} is not a hub's address ({error})") from error
+    except (AttributeError, LookupError, RecursionError, TypeError) as error:  # of the listing
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise OriginFailed(f"{address} does not answer as a model hub does ({reason})") from error
     except (httpx.HTTPError, OSError, ValueError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise OriginFailed(f"{address} is out of reach ({reason})") from error

@@ -14,13 +14,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rlm_local.errors import WeightsError
 from rlm_local.registry import Source
 
-__all__ = ["LOCK_NAME", "FileRecord", "WeightsLock", "hash_file", "read_lock", "write_lock"]
+__all__ = [
+    "FILE_NAME",
+    "LOCK_NAME",
+    "FileRecord",
+    "WeightsLock",
+    "hash_file",
+    "read_lock",
+    "write_lock",
+]
 
 LOCK_NAME = "lock.json"
 _CHUNK_BYTES = 1 << 22
 
-# Relative, no way up, no hidden file: a lock copied from elsewhere must not point outside.
-RelativePath = Annotated[str, Field(pattern=r"^(source|served)/[\w+-][\w.+-]*$")]
+FILE_NAME = r"[\w+-][\w.+-]*"
+"""Names a lock may hold: no way up, no hidden file. One from elsewhere must not point outside."""
+
+RelativePath = Annotated[str, Field(pattern=rf"^(source|served)/{FILE_NAME}$")]
 
 
 class FileRecord(BaseModel):

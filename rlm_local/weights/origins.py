@@ -4,6 +4,7 @@ Fetches nothing itself: see `local`, `hub` and `mirror`, which implement `Origin
 """
 
 import fnmatch
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Literal, Protocol
 
 from rlm_local.errors import WeightsError
 from rlm_local.registry import Source
+from rlm_local.weights.lock_file import FILE_NAME
 
 __all__ = [
     "Listing",
@@ -90,13 +92,14 @@ class Origin(Protocol):
 def choose_files(found: Iterable[WantedFile], source: Source, where: str) -> tuple[WantedFile, ...]:
     """The files of a listing that are taken: the one named, or a safetensors snapshot.
 
-    Configuration comes before weights, so that a refusal costs no download.
+    Configuration comes before weights, so that a refusal costs no download. Left out: what lies in
+    sub-folders, and names that no lock file may hold, such as hidden ones.
 
     Raises:
         OriginFailed: the named file, or any weights, are not there.
         WeightsError: the weights come as pickles only, which could run code when loaded.
     """
-    files = {item.name: item for item in found if "/" not in item.name}
+    files = {item.name: item for item in found if re.fullmatch(FILE_NAME, item.name)}
     if source.file:
         if source.file not in files:
             raise OriginFailed(f"{where} holds no {source.file}")

@@ -33,8 +33,6 @@ TESTED_ELSEWHERE = {
     "sandbox/child/self_probe.py": "tests/sandbox/test_confinement.py: the report of every layer",
     "sandbox/child/subcalls.py": "tests/sandbox/test_toolbox.py: queries, batches, child runs",
     "sandbox/child/syscalls.py": "numbers and calls; tests/sandbox/test_confinement.py makes them",
-    "serving/chat_wire.py": "tests/serving/test_openai_model.py looks at every body and reply",
-    "serving/endpoint.py": "tests/serving/test_openai_model.py: every way a server can fail",
     "serving/structured.py": "tests/serving/test_openai_model.py and test_real_vllm.py",
     "serving/transformers_prefix.py": "tests/serving/test_transformers_model.py: later root turns",
     "serving/transformers_runner.py": "tests/serving/test_transformers_model.py runs batches",

@@ -29,7 +29,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 def test_this_machine_gets_a_whole_report(home: Path) -> None:
     (home / "servers").mkdir()
-    (home / "servers" / "old.json").write_text("{}")
+    (home / "servers" / "old.json").write_text('{"boot_id": "earlier", "servers": []}')
     result = CliRunner().invoke(doctor, ["--json"])
     shown = json.loads(result.stdout)
     assert shown["ok"] == (result.exit_code == 0)
@@ -41,3 +41,13 @@ def test_this_machine_gets_a_whole_report(home: Path) -> None:
     assert by_name["weights"]["fix"] == "rlm-local pull cpu-small"
     assert by_name["servers"]["level"] == "warn"
     assert not (home / "servers" / "old.json").exists()
+
+
+def test_a_record_of_servers_that_cannot_be_read_is_a_warning_not_the_end(home: Path) -> None:
+    (home / "servers").mkdir()
+    (home / "servers" / "odd.json").write_text("{}")
+    shown = json.loads(CliRunner().invoke(doctor, ["--json"]).stdout)
+    (check,) = (check for check in shown["checks"] if check["name"] == "servers")
+    assert check["level"] == "warn"
+    assert "odd.json is no record" in json.dumps(check)
+    assert (home / "servers" / "odd.json").exists()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from rlm_local.cli.progress import Progress, StatusConsole
 from rlm_local.events import GuardFired, Notice, SubcallsStarted
-from tests.trace.samples import one_run, started, subcall
+from tests.trace.samples import ended, one_run, started, subcall
 
 
 class _Hands:
@@ -59,8 +59,19 @@ def test_without_a_terminal_there_are_plain_lines_at_moments_that_matter() -> No
         "turn 1 · sub-calls 0/3, 1,060 tok/s · 0:00 · asking the worker",
         "went straight to the root",
         "history compacted: 30,000 -> 4,000 tokens",
-        "answered: 1 turns, 3 sub-calls (1 from cache), 12.0 s",
+        "answered: 1 turn, 3 sub-calls (1 from cache), 12.0 s",
     ]
+
+
+def test_one_is_singular_and_none_is_plural() -> None:
+    progress, out, _ = _plain()
+    progress.emit(replace(ended("r1"), turns=2, subcalls=1))
+    progress.emit(replace(ended("r1"), turns=1, subcalls=0))
+    progress.stop()
+
+    first, second = out.getvalue().splitlines()
+    assert first.startswith("answered: 2 turns, 1 sub-call (")
+    assert second.startswith("answered: 1 turn, 0 sub-calls (")
 
 
 def test_a_long_batch_speaks_every_ten_seconds() -> None:

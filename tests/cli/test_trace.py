@@ -92,6 +92,14 @@ def test_no_trace_and_no_such_trace_are_told(traces: Path) -> None:
         _call("show", "absent")
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_an_empty_trace_is_an_error(traces: Path, options: tuple[str, ...]) -> None:
+    (traces / "a.jsonl").write_text("\n")
+    for path in ("last", "/dev/null"):
+        with pytest.raises(UserError, match="is no trace: it is empty"):
+            _call("show", path, *options)
+
+
 def test_list_is_newest_first_and_leaves_out_what_is_no_trace(traces: Path) -> None:
     _write(traces / "old.jsonl", one_run())
     _write(traces / "new.jsonl", one_run()[:3])

@@ -1,8 +1,11 @@
 import pytest
 
 from rlm_local.engine.ending import answer_form, plain_answer
-from rlm_local.types import Choices, Limits, Regex
+from rlm_local.types import Choices, Completion, Limits, ModelRequest, Regex
 from tests.engine.scenes import Scene, cell
+from tests.fakes.parts import ScriptedRoot
+
+LOOK = cell("print(grep('sunny'))")
 
 
 @pytest.mark.parametrize(
@@ -54,3 +57,37 @@ async def test_the_forced_answer_carries_the_constraint_and_then_no_prefill() ->
         assert (answer.text, answer.stop_reason) == ("3", "forced")
         assert scene.root.requests[-1].constraint == Regex(r"[0-9][0-9,]*")
         assert not scene.root.requests[-1].continue_final
+
+
+async def test_a_run_that_only_repeated_itself_does_not_say_that_its_turns_are_used() -> None:
+    scene = Scene.of(root=ScriptedRoot(*[LOOK] * 7, ""), limits=Limits(max_turns=50))
+    answer = await scene.ask()
+    assert "9345706" in answer.text
+    assert answer.error == (
+        "the root only repeated cells, so it was stopped after 3 turns without an answer"
+    )
+
+
+@pytest.mark.parametrize(
+    ("look", "limits", "stop"),
+    [
+        (LOOK, Limits(max_turns=1), "max_turns"),
+        (cell("print(grep('sunny'), llm_query_batched(['a', 'b']))"), Limits(max_subcalls=1),
+         "max_subcalls"),
+    ],
+)  # fmt: skip
+async def test_a_last_prompt_that_fits_no_window_leaves_what_was_found(
+    look: str, limits: Limits, stop: str
+) -> None:
+    scene = Scene.of(look, limits=limits)
+    inner = scene.root.answer
+
+    async def then_narrow(request: ModelRequest) -> Completion:
+        scene.root.context_tokens = 100
+        return await inner(request)
+
+    scene.root.answer = then_narrow
+    answer = await scene.ask()
+    assert answer.stop_reason == stop
+    assert "9345706" in answer.text
+    assert len(scene.root.requests) == 1

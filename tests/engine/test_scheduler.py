@@ -1,4 +1,6 @@
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -136,6 +138,25 @@ async def test_no_more_are_under_way_than_the_worker_takes() -> None:
     prompts = [str(n) for n in range(50)]
     await asyncio.gather(desk.texts(*prompts), other.ask(prompts, ASKED, desk.caller))
     assert desk.worker.most_in_flight == desk.worker.max_concurrency
+
+
+def test_a_loop_and_a_model_that_are_done_with_are_let_go() -> None:
+    async def slow(request: ModelRequest) -> Completion:
+        await asyncio.sleep(0)
+        return completion("x")
+
+    def ask_on_a_loop_of_its_own() -> list["weakref.ref[object]"]:
+        desk, loop = _Desk(slow), asyncio.new_event_loop()
+        try:
+            loop.run_until_complete(desk.texts(*map(str, range(20))))
+        finally:
+            loop.close()
+        assert desk.worker.most_in_flight == desk.worker.max_concurrency, "some had to wait"
+        return [weakref.ref(loop), weakref.ref(desk.worker)]
+
+    kept = ask_on_a_loop_of_its_own()
+    gc.collect()
+    assert [item() for item in kept] == [None, None]
 
 
 async def test_a_busy_worker_is_asked_again() -> None:

@@ -24,6 +24,7 @@ from rlm_local.types import (
     ModelRequest,
     Regex,
     RunUsage,
+    StopReason,
 )
 from tests.engine.scenes import AT_ONCE, Scene, cell
 from tests.fakes.parts import (
@@ -51,6 +52,8 @@ class _Host:
         self.children: list[ChildCall] = []
         self.child_error: Exception | None = None
         self.child_text = "the child's answer"
+        self.child_stop: StopReason = "answered"
+        self.child_reason: str | None = None
         models = Models(self.worker, self.worker, worker_max_tokens=100)
         self.models = models
         self.budget = Budget(limits or Limits(), "run", self.clock)
@@ -70,7 +73,7 @@ class _Host:
             raise self.child_error
         return Answer(
             self.child_text,
-            "answered",
+            self.child_stop,
             "rlm",
             turns=1,
             subcalls=0,
@@ -80,6 +83,7 @@ class _Host:
             context=self.context.facts,
             stack="",
             trace=None,
+            error=self.child_reason,
         )
 
     async def llm(self, *prompts: str, **args: Json) -> CellReply:
@@ -233,6 +237,28 @@ async def test_a_child_without_an_answer_is_an_item_that_failed() -> None:
     host = _Host()
     host.child_text = ""
     assert (await host.rlm("one")).outcomes[0].error == "no answer (answered)"
+
+
+@pytest.mark.parametrize("stop", ["answered", "direct", "forced"])
+async def test_a_child_that_came_to_an_answer_succeeds(stop: StopReason) -> None:
+    host = _Host()
+    host.child_stop = stop
+    assert (await host.rlm("one")).outcomes[0].text == "the child's answer"
+
+
+@pytest.mark.parametrize(
+    "stop", sorted(set(get_args(StopReason)) - {"answered", "direct", "forced"})
+)
+async def test_what_a_child_that_was_cut_off_had_found_is_not_its_answer(stop: StopReason) -> None:
+    host = _Host()
+    host.child_stop, host.child_text = stop, "a part"
+    outcome = (await host.rlm("one")).outcomes[0]
+    assert (outcome.text, outcome.error) == (None, f"no answer ({stop}); found so far: a part")
+    host.child_reason, host.child_text = "why", "x" * 100_000
+    outcome = (await host.rlm("one")).outcomes[0]
+    assert outcome.text is None
+    assert (outcome.error or "").startswith("why; found so far: xxx")
+    assert len(outcome.error or "") < 3000
 
 
 async def test_a_child_whose_server_died_ends_the_run() -> None:

@@ -33,11 +33,31 @@ def test_what_a_cell_passes_is_read(args: dict[str, Json], constraint: Constrain
         ({"regex": "x" * 5000}, "regex must be a pattern"),
         ({"schema": "{}"}, "schema must be a JSON schema as a dict"),
         ({"choices": ["a", "b"], "regex": "a"}, "not choices and regex"),
+        ({"schema": {"$ref": "http://127.0.0.1:9/x"}}, r"only to its own parts.*http://127"),
+        ({"schema": {"anyOf": [{"items": {"$ref": "file:///x"}}]}}, r"\$ref to 'file:///x'"),
+        ({"schema": {"not": {"$dynamicRef": "other.json#/a"}}}, r"\$dynamicRef to 'other"),
+        ({"schema": {"not": {"$ref": ""}}}, "only to its own parts"),
     ],
 )
 def test_what_means_nothing_is_refused_with_advice(args: dict[str, Json], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         constraint_of(args)
+
+
+def test_a_schema_may_refer_to_its_own_parts_and_name_a_property_so() -> None:
+    own: Json = {
+        "$defs": {"n": {"type": "integer"}},
+        "properties": {"$ref": {"type": "string"}, "n": {"$ref": "#/$defs/n"}},
+    }
+    assert constraint_of({"schema": own}) == JsonSchema(json.dumps(own, sort_keys=True))
+
+
+def test_a_schema_without_end_is_refused() -> None:
+    deep: Json = {}
+    for _ in range(5_000):
+        deep = {"not": deep}
+    with pytest.raises(ValueError, match="nested too deeply"):
+        constraint_of({"schema": deep})
 
 
 def test_a_reply_is_held_to_its_constraint() -> None:

@@ -28,6 +28,8 @@ class FakeHub(ThreadingHTTPServer):
         self.spoil: str | None = None
         """Files of this name go out with one byte wrong."""
         self.ignores_ranges = False
+        self.listing_instead: bytes | None = None
+        """What is answered where the listing is asked for."""
         self.ranges: list[tuple[str, str]] = []
         """File and Range header of each file request."""
 
@@ -64,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
             f"/api/models/{hub.repo}",
             f"/api/models/{hub.repo}/revision/{hub.revision}",
         ):
-            self._send(200, json.dumps(hub.listing()).encode())
+            self._send(200, hub.listing_instead or json.dumps(hub.listing()).encode())
             return
         prefix = f"/{hub.repo}/resolve/{hub.revision}/"
         file = hub.folder / asked.removeprefix(prefix)

@@ -42,6 +42,31 @@ async def test_a_frame_larger_than_the_socket_takes_arrives_whole(
     other.close()
 
 
+async def test_what_the_other_end_does_not_read_is_counted(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    one, other = FrameChannel(ends[0]), FrameChannel(ends[1])
+    one.send({"op": "long"}, ("x" * 3_000_000,))
+    assert 0 < one.unsent_bytes <= 3_000_100
+    assert await other.next_frame(20) is not None
+    assert one.unsent_bytes == 0
+    one.close()
+    other.close()
+
+
+async def test_a_flood_of_frames_leaves_the_loop_to_others(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    channel = FrameChannel(ends[0])
+    ends[1].sendall(encode_frame({}, ()) * 1000)
+    others: list[str] = []
+    asyncio.get_running_loop().call_soon(others.append, "ran")
+    for _ in range(1000):
+        assert await channel.next_frame(5) is not None
+    assert others == ["ran"]
+    channel.close()
+
+
 async def test_a_wait_ends_when_its_time_is_up_or_it_is_woken(
     ends: tuple[socket.socket, socket.socket],
 ) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from rlm_local.errors import LimitExceeded, SandboxError
-from rlm_local.types import CellCall, CellReply
+from rlm_local.types import CellCall, CellReply, Passage
 from tests.fakes.memory_context import EchoHost
 from tests.sandbox.conftest import OpenPool, OpenRepl, Repl
 
@@ -115,6 +115,41 @@ async def test_a_broken_protocol_ends_the_process_not_the_host(
     result = await repl(f"import time\nos.write(3, {data})\ntime.sleep(60)")
     assert result.restarted
     assert "broke the protocol" in (result.error or "")
+    assert (await repl("1 + 1")).result == "2"
+
+
+class _LongAnswers:
+    """A host that finds a long passage for every search."""
+
+    def __init__(self) -> None:
+        self.found = (Passage("doc", 0, 8 << 20, "x" * (8 << 20), 1.0),)
+        self.answers = 0
+
+    async def call(self, call: CellCall) -> CellReply:
+        self.answers += 1
+        return CellReply(passages=self.found)
+
+
+async def test_a_cell_that_calls_and_never_reads_does_not_fill_the_hosts_memory(
+    open_repl: OpenRepl,
+) -> None:
+    host = _LongAnswers()
+    repl = await open_repl(host=host)
+    await repl(FORGE)
+    call = (
+        "def ask(n):\n"
+        "    h = {'op': 'call', 'cell': 2, 'id': n, 'fn': 'search', 'args': {'k': 1}}\n"
+        "    h = json.dumps(h).encode()\n"
+        "    os.write(3, struct.pack('>IIII', 13 + len(h), len(h), 1, 1) + h + b'q')\n"
+        "import time\n"
+        "for n in range(10_000, 10_060): ask(n)\n"
+        "time.sleep(60)"
+    )
+    result = await repl(call, timeout_s=30)
+    assert result.restarted
+    assert "replies that it did not read" in (result.error or "")
+    assert not result.interrupted
+    assert host.answers == 60
     assert (await repl("1 + 1")).result == "2"
 
 

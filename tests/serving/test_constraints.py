@@ -32,6 +32,7 @@ CITY = JsonSchema('{"properties": {"n": {"type": "integer"}}, "required": ["n"],
         ('{"n": "3"}', CITY, False),
         ('{"n": 3', CITY, False),
         ("", CITY, False),
+        ("[" * 100_000, CITY, False),
     ],
 )
 def test_the_whole_text_must_fit(text: str, constraint: Constraint, expected: bool) -> None:
@@ -72,6 +73,7 @@ def test_a_constraint_that_makes_no_sense_is_refused_by_name(constraint: Constra
         ("in 2001", YEAR, None),
         ('```\n{"n": 1}\n```', CITY, '{"n": 1}'),
         ("no", CITY, None),
+        ("[" * 100_000, YEAR, None),
     ],
 )
 def test_what_was_only_asked_for_is_found_in_the_reply(

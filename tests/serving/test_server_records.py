@@ -1,4 +1,5 @@
 import asyncio
+import json
 import stat
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rlm_local.errors import ServerError
+from rlm_local.errors import ConfigError, ServerError
 from rlm_local.serving.processes import ProcessId, end_process, identify, is_alive
 from rlm_local.serving.server_records import ServerRecord, ServerRecords
 
@@ -83,14 +84,54 @@ def test_a_number_given_to_another_process_is_neither_believed_nor_signalled(
     assert guardian.poll() is None
 
 
-@pytest.mark.parametrize("content", ["", "{", "{}", "[1]"])
-def test_a_file_that_is_no_record_is_as_good_as_none(
+UNREADABLE = [
+    "",
+    "{",
+    "{}",
+    "[1]",
+    '{"boot_id": "b", "servers": [{}]}',
+    '{"boot_id": "b", "servers": [{"guardian_pid": 0, "guardian_start_ticks": 1}]}',
+]
+
+
+@pytest.mark.parametrize("content", UNREADABLE)
+def test_a_file_that_does_not_say_whom_to_end_is_named_and_kept(
     records: ServerRecords, tmp_path: Path, content: str
 ) -> None:
     (tmp_path / "servers").mkdir()
-    (tmp_path / "servers" / "x.json").write_text(content)
-    assert records.read("x") is None
-    assert records.all() == []
+    path = tmp_path / "servers" / "x.json"
+    path.write_text(content)
+    for read in (lambda: records.read("x"), records.all):
+        with pytest.raises(ConfigError, match=r"servers/x\.json is no record.*delete the file"):
+            read()
+    assert path.read_text() == content
+
+
+def of_another_version(path: Path, **changes: object) -> None:
+    """Rewrite a record as a version would that knows neither a URL nor a start."""
+    record = json.loads(path.read_text()) | changes
+    del record["started_at"], record["servers"][0]["base_url"]
+    path.write_text(json.dumps(record))
+
+
+def test_servers_of_another_version_are_ended_before_their_record_goes(
+    records: ServerRecords, guardian: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    records.write("cpu-small", (record_of(guardian.pid),))
+    of_another_version(tmp_path / "servers" / "cpu-small.json")
+    assert records.read("cpu-small") is None
+    assert guardian.wait() != 0
+    assert not list((tmp_path / "servers").glob("*.json"))
+
+
+def test_a_record_of_another_version_and_an_earlier_boot_ends_nobody(
+    records: ServerRecords, guardian: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    records.write("cpu-small", (record_of(guardian.pid),))
+    of_another_version(tmp_path / "servers" / "cpu-small.json", boot_id="earlier")
+    assert records.read("cpu-small") is None
+    assert guardian.poll() is None
+    assert not list((tmp_path / "servers").glob("*.json"))
 
 
 async def test_stopping_ends_the_server_and_forgets_it(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rlm_local.errors import ServerError, WeightsError
+from rlm_local.errors import ConfigError, ServerError, WeightsError
 from rlm_local.serving.endpoint import Transport
 from rlm_local.serving.processes import end_process, identify, is_alive
 from rlm_local.serving.vllm_command import ServerPlan
@@ -159,6 +159,48 @@ async def test_a_missing_model_folder_is_named(make_plan: MakePlan, tmp_path: Pa
     plan = replace(make_plan(), model_folder=tmp_path / "nowhere")
     with pytest.raises(WeightsError, match=r"nowhere.*pull"):
         await VllmServer(plan).start()
+
+
+@pytest.mark.parametrize("is_log", [True, False])
+async def test_a_folder_that_cannot_be_written_is_named_with_what_moves_it(
+    make_plan: MakePlan, left_behind: Hunt, tmp_path: Path, is_log: bool
+) -> None:
+    (tmp_path / "file").touch()  # in the place of a folder: root may write where modes forbid it
+    blocked = tmp_path / "file" / "sub"
+    plan = make_plan()
+    if is_log:
+        plan = replace(plan, log_path=blocked / "a.log")
+    else:
+        plan = replace(plan, cache_folder=blocked)
+    with pytest.raises(ConfigError, match=r"cannot write in .*file/sub: .*RLM_LOCAL_HOME"):
+        await VllmServer(plan).start()
+    assert left_behind() == []
+
+
+async def test_a_log_that_cannot_be_opened_is_told_with_its_folder(
+    make_plan: MakePlan, left_behind: Hunt
+) -> None:
+    plan = make_plan()
+    plan.log_path.mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"cannot write in .*servers: Is a dir.*RLM_LOCAL_HOME"):
+        await VllmServer(plan).start()
+    assert left_behind() == []
+
+
+async def test_a_server_that_died_before_it_was_detached_says_why(
+    make_plan: MakePlan, left_behind: Hunt
+) -> None:
+    server = VllmServer(make_plan("end-later"))
+    await server.start()
+    transport = Transport(server.endpoint, max_connections=1, timeout_s=5)
+    with contextlib.suppress(Exception):
+        await transport.post("chat/completions", {})
+    await transport.aclose()
+    await asyncio.to_thread(wait_for_failure, server)
+    with pytest.raises(ServerError, match=r"GPU memory ran out.*test\.log"):
+        server.detach()
+    await server.stop()
+    assert left_behind() == []
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])

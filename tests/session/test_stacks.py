@@ -120,14 +120,14 @@ def test_too_little_memory_says_needed_free_and_what_would_fit(
         _local(models_file, watcher).open()
 
 
-def test_a_record_nobody_can_read_is_no_server(
+def test_a_record_nobody_can_read_is_named_and_kept(
     home_here: Path, models_file: Path, watcher: Watcher
 ) -> None:
     (home_here / "servers").mkdir()
     (home_here / "servers" / "small.json").write_text(json.dumps({"of": "another version"}))
-    with pytest.raises(WeightsError, match="rlm-local pull tiny"):
+    with pytest.raises(ConfigError, match=r"small\.json is no record"):
         _local(models_file, watcher).open()
-    assert not (home_here / "servers" / "small.json").exists()
+    assert (home_here / "servers" / "small.json").exists()
 
 
 def test_an_unknown_profile_is_told_before_anything_starts(

@@ -25,6 +25,18 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert list(read_trace(tmp_path / "t.jsonl")) == one_run()
 
 
+def test_a_reader_tells_an_empty_file_from_one_of_records_it_does_not_know(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "new.jsonl").write_bytes(b'{"kind":"dreamt"}\n')
+
+    for name, is_empty in (("empty", True), ("new", False)):
+        reader = read_trace(tmp_path / f"{name}.jsonl")
+        assert list(reader) == []
+        assert reader.is_empty == is_empty
+
+
 def test_an_event_is_on_disk_before_the_next_one(tmp_path: Path) -> None:
     trace = JsonlTrace(tmp_path / "t.jsonl", pytest.fail)
     for n, event in enumerate(one_run(), start=1):

@@ -121,6 +121,38 @@ def test_a_hub_that_never_answers_is_given_up() -> None:
             Hub(Source(repo=REPO), None, address, answer_timeout_s=0.2).list_files()
 
 
+@pytest.mark.parametrize(
+    "listing",
+    [
+        b"[]",
+        b"{}",
+        b"null",
+        b"[" * 100_000,
+        b"\xff",
+        b'{"id": "a/b", "siblings": []}',
+        b'{"id": "a/b", "sha": "c", "lastModified": 5}',
+        b'{"id": "a/b", "sha": "c", "siblings": [5]}',
+        b'{"id": "a/b", "sha": "c", "siblings": [{"rfilename": 5}]}',
+        b'{"id": "a/b", "sha": "c", "siblings": [{"rfilename": "x", "size": "5"}]}',
+    ],
+)
+def test_what_is_no_listing_fails_with_the_address(hub: FakeHub, listing: bytes) -> None:
+    hub.listing_instead = listing
+    with pytest.raises(OriginFailed, match=hub.url):
+        _client(hub).list_files()
+
+
+@pytest.mark.parametrize(
+    "address", ["nonsense", "ftp://x", "http://[::1", "http://127.0.0.1:port", "http://\x00x"]
+)
+def test_what_is_no_address_fails_by_name(address: str, tmp_path: Path) -> None:
+    client = Hub(Source(repo=REPO), REVISION, address, pause_s=0.001)
+    with pytest.raises(OriginFailed, match=r"address|out of reach"):
+        client.list_files()
+    with pytest.raises(OriginFailed, match=r"address|protocol"):
+        client.fetch(WantedFile(WEIGHTS, 5), tmp_path / "part", lambda _: None)
+
+
 @pytest.mark.parametrize("switch", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
 def test_the_offline_switch_asks_nobody(hub: FakeHub, switch: str) -> None:
     with _environment(**{switch: "1"}), pytest.raises(OriginFailed, match="switched off"):

@@ -27,6 +27,11 @@ def test_files_in_sub_folders_are_left_out() -> None:
     assert chosen == ["config.json", "model.safetensors"]
 
 
+@pytest.mark.parametrize("name", [".hidden.json", "a b.json", "..", "a\n.json", "-x~.json"])
+def test_a_name_that_no_lock_may_hold_is_left_out(name: str) -> None:
+    assert _choose("config.json", "model.safetensors", name) == ["config.json", "model.safetensors"]
+
+
 def test_weights_that_lie_there_twice_are_taken_once() -> None:
     chosen = _choose("config.json", "model-00001.safetensors", "consolidated.safetensors")
     assert chosen == ["config.json", "model-00001.safetensors"]
