@@ -358,3 +358,8 @@ async def test_a_number_written_as_a_float_or_a_text_is_taken(open_repl: OpenRep
     assert (await repl("llm_query('a', max_tokens=2.0)")).error is None
     assert (await repl("search('a b', k='5')")).error is None
     assert [call.args for call in host.calls] == [{"max_tokens": 2}, {"k": 5}]
+
+
+async def test_grep_takes_the_k_of_search(open_repl: OpenRepl) -> None:
+    repl = await open_repl("one a\ntwo a\nthree a\n")
+    assert (await repl("[hit.text for hit in grep('a', k=2)]")).result == "['one a', 'two a']"

@@ -162,8 +162,14 @@ class Toolbox:
         max_hits: int = 50,
         context_chars: int = 200,
         text: object = None,
+        k: object = None,
     ) -> Hits:
-        """The lines of `context` (or of `text`) that match a regular expression."""
+        """The lines of `context` (or of `text`) that match a regular expression.
+
+        `k` is `max_hits` under the name it has in `search`: models mix the two up.
+        """
+        if k is not None:
+            max_hits = whole_number("k", k, MAX_PASSAGES)
         if not isinstance(ignore_case, bool | int):  # grep(pattern, text), as many write it
             ignore_case, text = True, ignore_case
         within = self._context if text is None else as_text(text)
