@@ -67,7 +67,7 @@ class SchemaCheck:
             raise ModelError(f"a reply cannot be checked by its schema: {error!s:.200}") from error
 
     def _validator_of(self, parsed: dict[str, Any]) -> _Validator:
-        import jsonschema  # type: ignore[import-untyped]
+        import jsonschema  # type: ignore[import-untyped]  # ships no types
         from referencing import Registry
 
         try:

@@ -99,7 +99,7 @@ def output_type(constraint: Constraint) -> OutlinesType:
     Raises:
         ModelError: Outlines does not take the schema; it reads each as draft 7, fetching nothing.
     """
-    import jsonschema  # type: ignore[import-untyped]
+    import jsonschema  # type: ignore[import-untyped]  # ships no types
     import outlines.types
 
     match constraint:

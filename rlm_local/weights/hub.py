@@ -105,6 +105,8 @@ class Hub:
     ) -> str | None:
         """Add what one request gives; the reason when it broke off, `None` when it is all."""
         from huggingface_hub import get_session, hf_hub_url
+
+        # the hub client re-exports these without declaring them
         from huggingface_hub.utils import (  # type: ignore[attr-defined]
             build_hf_headers,
             httpx,  # the version that the library itself uses
@@ -210,6 +212,8 @@ def _ask_or_explain(ask: "Callable[[], ModelInfo]", address: str) -> "ModelInfo"
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
+
+    # the HTTP library that the client itself uses, whichever its version has
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
     try:

@@ -69,6 +69,7 @@ class CellRunner:
         """Run one cell; never raises for what the cell does."""
         outcome = CellOutcome()
         printed = CappedText(_STDOUT_CAP_CHARS)
+        # `printed` has what print and tracebacks use of a text stream, no file behind it
         sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = printed  # type: ignore[misc, assignment]
 
         def execute() -> None:

@@ -42,7 +42,9 @@ class Hit(str):
         if isinstance(key, str):
             if key not in {"text", "document", "line", "start", "score"}:
                 raise KeyError(f"a hit has text, document, line, start and score, not {key!r}")
+            # one of the five fields above, each a str or a number
             return getattr(self, key)  # type: ignore[no-any-return]
+        # an index or a slice, or str raises the TypeError that cells expect
         return super().__getitem__(key)  # type: ignore[index]
 
     def __repr__(self) -> str:
