@@ -5,7 +5,7 @@
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from rlm_local.types import ContextFacts, Message, RunUsage, StopReason, Usage
 
@@ -52,7 +52,10 @@ class RunStarted(_Stamp):
     """Role -> digest of the weights."""
     versions: dict[str, str] = field(default_factory=dict)
     sandbox: dict[str, str] = field(default_factory=dict)
+    """How cells are confined: `policy`, `level`, each property, each layer as `layer.NAME`."""
     seed: int | None = None
+    resumed_from: str | None = None
+    """Path of the trace whose run this one goes on with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,10 @@ class RootReplied(_Stamp):
     finish_reason: str
     usage: Usage
     seconds: float
+    key: str = ""
+    """Names the request, as `engine.result_keys` does; by it the reply is found when resuming."""
+    replayed: bool = False
+    """Taken from the trace of the run that is resumed; the root was not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +146,12 @@ class SubcallDone(_Stamp):
     seconds: float
     attempts: int
     cached: bool
-    """Answered from an identical prompt of this run, without asking the worker."""
+    """Answered from an identical prompt, without asking the worker."""
+    key: str = ""
+    """Names the request, as `engine.result_keys` does; by it the reply is found when resuming."""
+    origin: Literal["worker", "run", "disk", "trace"] = "worker"
+    """Whose reply it is: the worker's now, one of this run, of the result cache, or of the run
+    that is resumed (whose usage is then told again)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

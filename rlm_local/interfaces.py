@@ -3,7 +3,7 @@
 Each Protocol says who implements it. Holds no implementation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from rlm_local.events import Event
@@ -27,6 +27,7 @@ __all__ = [
     "Interpreter",
     "InterpreterPool",
     "Model",
+    "ResultCache",
     "TokenCounter",
 ]
 
@@ -178,11 +179,6 @@ class InterpreterPool(Protocol):
     Implemented by `sandbox.zygote_pool`.
     """
 
-    @property
-    def report(self) -> dict[str, str]:
-        """Layer name -> "active", "degraded: why" or "off"; goes into the trace."""
-        ...
-
     async def start(
         self, *, part: ContextSlice | None = None, text: str | None = None
     ) -> Interpreter:
@@ -203,6 +199,22 @@ class EventSink(Protocol):
 
     def emit(self, event: Event) -> None:
         """Write one event down; must not raise and must not block for long."""
+        ...
+
+
+class ResultCache(Protocol):
+    """Replies of earlier runs by key, kept beyond the process. Implemented by `results.disk_cache`.
+
+    A key names everything that decides a reply (`engine.result_keys`). Neither method raises:
+    what cannot be read is not known, what cannot be written is not kept.
+    """
+
+    async def get(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
+        """The replies known, by key; never blocks the event loop."""
+        ...
+
+    def put(self, key: bytes, reply: str) -> None:
+        """Keep one reply; returns at once."""
         ...
 
 

@@ -10,6 +10,7 @@ __all__ = [
     "Answer",
     "CallMode",
     "CellCall",
+    "CellLimits",
     "CellReply",
     "CellResult",
     "Choices",
@@ -110,9 +111,8 @@ Constraint: TypeAlias = Choices | Regex | JsonSchema
 class ModelRequest:
     """One call of a model.
 
-    With `continue_final`, the last message is the assistant's and the model continues it
-    (a *prefill*): the completion holds only what was added. Only models whose
-    `supports_prefill` is true take it.
+    With `continue_final`, the last message is the assistant's and the model continues it: the
+    completion holds only what was added. For models whose `supports_prefill` is true.
     """
 
     messages: tuple[Message, ...]
@@ -288,10 +288,7 @@ class CellResult:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a run may spend. A child run spends from its parent's budget too.
-
-    `None` means no limit of that kind.
-    """
+    """What a run may spend, `None`: no limit. A child run spends from its parent's budget too."""
 
     max_turns: int = 12
     max_subcalls: int | None = 10_000
@@ -302,6 +299,32 @@ class Limits:
     cell_timeout_s: float = 60.0
     cell_memory_bytes: int | None = None
     """Address space of the REPL process; `None`: 2 GiB and six times the context."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellLimits:
+    """What one cell, or the REPL process it runs in, may use; `Limits` has its time and memory."""
+
+    threads: int = 64
+    """Threads of the REPL process, its own main thread included."""
+    descriptors: int = 256
+    """Open file descriptors of the REPL process."""
+    scratch_bytes: int = 0
+    """Size of a folder in memory a cell may write files to; 0: there is none."""
+    cpu_s: float | None = None
+    """Processor seconds of one cell over all its threads; `None`: twice `cell_timeout_s`."""
+    grace_s: float = 1.0
+    """Seconds between the interrupt of a cell and the kill of its process."""
+    output_chars: int = 20_000
+    """Characters of a cell's output that are kept; the rest is counted."""
+    calls_at_once: int = 1024
+    """Calls of the host that one cell may have under way."""
+    prompt_bytes: int = 16_000_000
+    """UTF-8 bytes of one prompt."""
+    cell_prompt_bytes: int = 1 << 30
+    """UTF-8 bytes of all the prompts of one cell."""
+    restarts: int = 3
+    """Restarts in a row before the run gives up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,4 +345,6 @@ class Answer:
     error: str | None = None
     """Why the run stopped early, when it did."""
     sandbox: str = "off"
-    """The policy in force; `off` is stamped into every result."""
+    """The policy asked for; `off` is stamped into every result."""
+    sandbox_level: str = "off"
+    """What that came to on this machine: `full`, `standard`, `sealed` or `off`."""

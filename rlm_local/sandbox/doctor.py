@@ -1,45 +1,64 @@
-"""What this machine gives a sandbox: one line a property, for `rlm-local doctor`."""
+"""What this machine gives a sandbox, as a REPL that was started for it reports it.
 
-import asyncio
-import platform
+The REPL is a real one, over an empty text, started by a real pool: what is told was tried from
+inside and checked from outside. `properties` says what it means; prints nothing.
+"""
 
-from rlm_local.errors import SandboxError
-from rlm_local.sandbox.zygote_process import ZygoteProcess
+import os
+from collections.abc import Sequence
+
+from rlm_local.config import SandboxPolicy
+from rlm_local.errors import SandboxError, SandboxUnavailable
+from rlm_local.sandbox.properties import SandboxReport, judge
+from rlm_local.sandbox.zygote_pool import ReplFacts, ZygotePool
+from rlm_local.types import ContextFacts, ContextSlice, DocumentSpan, Passage, TokenCount
 
 __all__ = ["sandbox_report"]
 
+_SHA256_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-def sandbox_report() -> dict[str, str]:
-    """Property -> what gives it here, or why nothing does. Tries it in a throw-away process.
 
-    Must not be called from a running event loop.
+async def sandbox_report(policy: SandboxPolicy = "auto") -> SandboxReport:
+    """Start one REPL under `policy` and judge what it reports.
+
+    Where none can be confined as asked, the level is "unavailable" and `reason` says why.
     """
+    context = _EmptyContext()
     try:
-        refused = asyncio.run(ZygoteProcess.probe())
-    except SandboxError as error:
-        return {"level": "unavailable", "reason": str(error)}
-    return describe_layers(refused)
+        pool = await ZygotePool.open(context, ReplFacts(1, 1), policy=policy)
+        try:
+            return judge(pool.report, policy)
+        finally:
+            await pool.aclose()
+    except (SandboxError, SandboxUnavailable) as error:
+        return SandboxReport(policy, "unavailable", (), {}, reason=str(error))
+    finally:
+        context.close()
 
 
-def describe_layers(refused: dict[str, str]) -> dict[str, str]:
-    """The report for what the kernel refuses (layer -> failing call)."""
-    has_landlock, has_seccomp = "landlock" not in refused, "seccomp" not in refused
-    files = "Landlock: contents unreadable and unwritable, sizes and dates can be probed"
-    sealed = f"sealed: only pre-loaded modules import (no Landlock: {refused.get('landlock')})"
-    by_seccomp = "seccomp allow-list" if has_seccomp else f"none: {refused['seccomp']}"
-    return {
-        "level": _level(has_landlock, has_seccomp),
-        "files": (files if has_landlock else sealed) if has_seccomp else by_seccomp,
-        "network": by_seccomp,
-        "processes": by_seccomp,
-        "kernel surface": by_seccomp,
-        "memory": "address space limit",
-        "namespaces": "off: not used by this version",
-        "kernel": f"{platform.release()} {platform.machine()}",
-    }
+class _EmptyContext:
+    """A context of no characters."""
 
+    facts = ContextFacts(0, 0, 0, TokenCount(0, exact=True), 0, _SHA256_OF_NOTHING)
+    documents: Sequence[DocumentSpan] = ()
 
-def _level(has_landlock: bool, has_seccomp: bool) -> str:
-    if not has_seccomp:
-        return "unavailable"
-    return "standard" if has_landlock else "sealed"
+    def __init__(self) -> None:
+        self._fd = os.memfd_create("nothing")
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def head(self, n_chars: int) -> str:
+        return ""
+
+    def tail(self, n_chars: int) -> str:
+        return ""
+
+    def read(self, part: ContextSlice) -> str:
+        return ""
+
+    async def search(self, query: str, k: int) -> tuple[Passage, ...]:
+        return ()
+
+    def close(self) -> None:
+        os.close(self._fd)

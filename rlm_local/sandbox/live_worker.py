@@ -7,22 +7,21 @@ import asyncio
 import contextlib
 import os
 import signal
-from pathlib import Path
 
 from rlm_local.errors import SandboxError, SandboxUnavailable
 from rlm_local.sandbox.channel import ChannelClosed, FrameChannel
 from rlm_local.sandbox.child.wire import FrameError
 from rlm_local.sandbox.messages import parse_ready
 from rlm_local.sandbox.output_pipe import OutputPipe
+from rlm_local.sandbox.outside_check import check_from_outside
 from rlm_local.sandbox.zygote_process import ForkedProcess
 
 __all__ = ["LiveWorker", "start_worker"]
 
 _READY_TIMEOUT_S = 60.0
 _DEATH_TIMEOUT_S = 10.0
-_STATUS_TIMEOUT_S = 1.0
+_STATUS_TIMEOUT_S = 5.0
 _TEXT_PART_CHARS = 4 << 20
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _SIGNAL_MEANINGS: dict[int, str] = {
     signal.SIGSEGV: "it crashed (SIGSEGV: deep recursion, or C code that broke)",
     signal.SIGSYS: "it made a forbidden 32-bit system call (SIGSYS)",
@@ -43,6 +42,11 @@ class LiveWorker:
         self._exited = forked.exited
 
     @property
+    def pid(self) -> int:
+        """Of the process, as the host sees it."""
+        return self._pid
+
+    @property
     def is_dead(self) -> bool:
         """Whether the process is known to have ended."""
         return self._exited.done() or self._pidfd < 0
@@ -58,15 +62,6 @@ class LiveWorker:
     def resume(self) -> None:
         """Undo `pause`."""
         self._signal(signal.SIGCONT)
-
-    def cpu_seconds(self) -> float:
-        """Processor time of all its threads so far; 0.0 when it is gone."""
-        try:
-            stat = Path(f"/proc/{self._pid}/stat").read_text("ascii", "replace")
-        except OSError:
-            return 0.0
-        fields = stat.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
     async def kill(self) -> None:
         """Kill the process and wait for its end. Safe to call twice."""
@@ -105,7 +100,7 @@ class LiveWorker:
             self._pidfd = -1
 
 
-async def start_worker(forked: ForkedProcess, *, confined: bool, text: str | None) -> LiveWorker:
+async def start_worker(forked: ForkedProcess, *, checked: bool, text: str | None) -> LiveWorker:
     """Wait until a forked process is ready, check it from outside, send it its own text if any.
 
     Raises:
@@ -116,8 +111,8 @@ async def start_worker(forked: ForkedProcess, *, confined: bool, text: str | Non
     is_ready = False
     try:
         worker.report = await _greeting(worker)
-        if confined:
-            _check_from_outside(forked.pid)
+        if checked:
+            check_from_outside(forked.pid, worker.report)
         if text is not None:
             _send_text(worker, text)
         is_ready = True
@@ -141,19 +136,6 @@ async def _greeting(worker: LiveWorker) -> dict[str, str]:
         ) from None
     except FrameError as error:
         raise SandboxError(f"a REPL process did not start: {error}") from None
-
-
-def _check_from_outside(pid: int) -> None:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
-    except OSError as error:
-        raise SandboxError(f"cannot check a REPL process from outside: {error}") from None
-    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    found = {name: fields.get(name, "?").strip() for name in ("Seccomp", "NoNewPrivs", "CapEff")}
-    if found != {"Seccomp": "2", "NoNewPrivs": "1", "CapEff": "0" * 16}:
-        raise SandboxUnavailable(
-            f"a REPL process says that it is confined, but the kernel says {found}; refusing it"
-        )
 
 
 def _send_text(worker: LiveWorker, text: str) -> None:

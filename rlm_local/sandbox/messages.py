@@ -1,22 +1,56 @@
 """Frames of a REPL, taken apart: every field of what a cell may have forged is checked.
 
-Nothing that came over the wire is evaluated or unpickled. Does no I/O.
+Which operations a REPL may send depends on its state. Nothing that came over the wire is
+evaluated or unpickled. Does no I/O.
 """
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import cast
 
 from rlm_local.sandbox.child.arguments import MAX_PASSAGES, MAX_REPLY_TOKENS
 from rlm_local.sandbox.child.wire import Frame, FrameError
 from rlm_local.types import CellCall, CellReply, Json
 
-__all__ = ["CallRequest", "Done", "parse_call", "parse_done", "parse_ready", "reply_header"]
+__all__ = [
+    "CallRequest",
+    "Done",
+    "ReplState",
+    "operation",
+    "parse_call",
+    "parse_done",
+    "parse_ready",
+    "reply_header",
+]
 
 _MAX_NAMES = 200
+_NAME_CHARS = 100
 _MAX_NOTES = 50
 _MAX_NOTE_CHARS = 500
 _DONE_TEXTS = ("stdout", "result", "error", "final")
+_MAX_FINAL_CHARS = 1_000_000
+_MAX_LAYERS = 64
 _LAYER_CHARS = 500
+_MAX_CHOICES = 100_000
+_MAX_CHILDREN = 10_000
+_REPORTED_CHARS = 50
+_BIGGEST_ID = 1 << 53
+
+
+class ReplState(Enum):
+    """What a REPL process is doing, as far as the host let it; `value` says it in a message."""
+
+    STARTING = "before it is ready"
+    IDLE = "between cells"
+    RUNNING = "while a cell runs"
+
+
+_OPERATIONS = {
+    ReplState.STARTING: ("ready", "refused"),
+    # Threads that a cell left behind: their calls are refused, a result is dropped.
+    ReplState.IDLE: ("call", "done"),
+    ReplState.RUNNING: ("call", "done"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +77,19 @@ class Done:
     variables: tuple[str, ...]
 
 
+def operation(frame: Frame, state: ReplState) -> str:
+    """The frame's operation, one of those a REPL may send in that state.
+
+    Raises:
+        FrameError: it is none of them.
+    """
+    op = frame.header.get("op")
+    for allowed in _OPERATIONS[state]:
+        if op == allowed:
+            return allowed
+    raise FrameError(f"a frame {str(op)[:_REPORTED_CHARS]!r} {state.value}")
+
+
 def parse_ready(frame: Frame) -> dict[str, str]:
     """The layers of a `ready` frame.
 
@@ -50,9 +97,14 @@ def parse_ready(frame: Frame) -> dict[str, str]:
         FrameError: it is not one.
     """
     report = frame.header.get("report")
-    if frame.header.get("op") != "ready" or not isinstance(report, dict):
+    if operation(frame, ReplState.STARTING) != "ready" or not isinstance(report, dict):
         raise FrameError("the first frame is not `ready`")
-    return {str(layer)[:_LAYER_CHARS]: str(state)[:_LAYER_CHARS] for layer, state in report.items()}
+    if len(report) > _MAX_LAYERS:
+        raise FrameError(f"a report of {len(report)} layers; at most {_MAX_LAYERS}")
+    return {
+        _string(layer, "a layer")[:_LAYER_CHARS]: _string(state, "a layer's state")[:_LAYER_CHARS]
+        for layer, state in report.items()
+    }
 
 
 def parse_call(frame: Frame) -> CallRequest:
@@ -65,7 +117,7 @@ def parse_call(frame: Frame) -> CallRequest:
     given = header.get("args")
     if not isinstance(given, dict):
         raise FrameError("a call without arguments")
-    number, cell = _integer(header, "id", 1, 1 << 53), _integer(header, "cell", 0, 1 << 53)
+    number, cell = _integer(header, "id", 1, _BIGGEST_ID), _integer(header, "cell", 0, _BIGGEST_ID)
     match header.get("fn"):
         case "llm_query":
             call = CellCall("llm_query", _worker_args(given), frame.texts)
@@ -76,7 +128,8 @@ def parse_call(frame: Frame) -> CallRequest:
                 raise FrameError("a search has one query")
             call = CellCall("search", {"k": _integer(given, "k", 1, MAX_PASSAGES)}, frame.texts)
         case other:
-            raise FrameError(f"a call of {str(other)[:50]!r}, which is no function of the host")
+            name = str(other)[:_REPORTED_CHARS]
+            raise FrameError(f"a call of {name!r}, which is no function of the host")
     return CallRequest(number, cell, call)
 
 
@@ -87,30 +140,45 @@ def parse_done(frame: Frame) -> Done:
         FrameError: a field is missing, of a wrong type or out of range.
     """
     header = frame.header
-    names = header.get("texts")
-    if (
-        not isinstance(names, list)
-        or len(names) != len(frame.texts)
-        or len(set(map(str, names))) != len(names)
-        or not set(map(str, names)) <= set(_DONE_TEXTS)
-    ):
-        raise FrameError("a result whose texts have no proper names")
-    texts = dict(zip(map(str, names), frame.texts, strict=True))
-    variables = header.get("vars")
-    if not isinstance(variables, list) or len(variables) > _MAX_NAMES:
-        raise FrameError("a result without its list of variables")
+    texts = _named_texts(frame)
     error_type = header.get("error_type")
+    if error_type is not None:
+        error_type = _short(error_type, "error_type")
+    final = texts.get("final")
+    if final is not None and len(final) > _MAX_FINAL_CHARS:
+        raise FrameError(f"an answer of {len(final):,} characters; at most {_MAX_FINAL_CHARS:,}")
+    interrupted = header.get("interrupted", False)
+    if not isinstance(interrupted, bool):
+        raise FrameError("interrupted is neither true nor false")
     return Done(
-        cell=_integer(header, "cell", 0, 1 << 53),
+        cell=_integer(header, "cell", 0, _BIGGEST_ID),
         stdout=texts.get("stdout", ""),
         stdout_chars=_integer(header, "stdout_chars", 0, 1 << 62),
         result=texts.get("result"),
         error=texts.get("error"),
-        error_type=error_type if isinstance(error_type, str) else None,
-        final=texts.get("final"),
-        interrupted=header.get("interrupted") is True,
-        variables=tuple(str(name) for name in variables),
+        error_type=error_type,
+        final=final,
+        interrupted=interrupted,
+        variables=_variables(header.get("vars")),
     )
+
+
+def _named_texts(frame: Frame) -> dict[str, str]:
+    names = frame.header.get("texts")
+    if not isinstance(names, list) or len(names) != len(frame.texts):
+        raise FrameError("a result whose texts have no names")
+    texts: dict[str, str] = {}
+    for name, text in zip(names, frame.texts, strict=True):
+        if name not in _DONE_TEXTS or name in texts:
+            raise FrameError("a result whose texts have no proper names")
+        texts[name] = text
+    return texts
+
+
+def _variables(names: object) -> tuple[str, ...]:
+    if not isinstance(names, list) or len(names) > _MAX_NAMES:
+        raise FrameError("a result without its list of variables")
+    return tuple(_short(name, "a variable's name") for name in names)
 
 
 def reply_header(number: int, reply: CellReply) -> tuple[dict[str, object], tuple[str, ...]]:
@@ -138,7 +206,7 @@ def _outcome_text(text: str | None, error: str | None) -> str:
 def _worker_args(given: dict[str, object]) -> dict[str, Json]:
     args: dict[str, Json] = {}
     if "choices" in given:
-        args["choices"] = cast("list[Json]", _strings(given["choices"], "choices"))
+        args["choices"] = cast("list[Json]", _strings(given["choices"], "choices", _MAX_CHOICES))
     if "regex" in given:
         args["regex"] = _string(given["regex"], "regex")
     if "schema" in given:
@@ -154,6 +222,8 @@ def _child_args(given: dict[str, object], n_texts: int) -> dict[str, Json]:
     has_context, slices = given.get("has_context"), given.get("slices")
     if not isinstance(has_context, bool) or not isinstance(slices, list):
         raise FrameError("rlm_query needs has_context and slices")
+    if len(slices) > _MAX_CHILDREN:
+        raise FrameError(f"{len(slices)} child runs in one call; at most {_MAX_CHILDREN}")
     if not has_context:
         return {"has_context": False, "slices": []}
     checked: list[Json] = [None if place is None else _slice(place) for place in slices]
@@ -166,7 +236,7 @@ def _slice(place: object) -> list[Json]:
     if not isinstance(place, list) or len(place) != 2:
         raise FrameError("a slice is not a pair")
     start, end = place
-    if type(start) is not int or type(end) is not int or not 0 <= start <= end < 1 << 53:
+    if type(start) is not int or type(end) is not int or not 0 <= start <= end < _BIGGEST_ID:
         raise FrameError("a slice is not a range")
     return [start, end]
 
@@ -184,7 +254,14 @@ def _string(value: object, name: str) -> str:
     return value
 
 
-def _strings(value: object, name: str) -> list[str]:
-    if not isinstance(value, list):
-        raise FrameError(f"{name} is not a list")
+def _short(value: object, name: str) -> str:
+    text = _string(value, name)
+    if len(text) > _NAME_CHARS:
+        raise FrameError(f"{name} has {len(text)} characters; at most {_NAME_CHARS}")
+    return text
+
+
+def _strings(value: object, name: str, at_most: int) -> list[str]:
+    if not isinstance(value, list) or not 1 <= len(value) <= at_most:
+        raise FrameError(f"{name} is not a list of 1 to {at_most:,}")
     return [_string(item, name) for item in value]

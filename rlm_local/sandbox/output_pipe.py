@@ -25,11 +25,13 @@ class OutputPipe:
         self._kept.clear()
         self._total = 0
 
-    def text(self) -> str:
-        """What came since `clear`, at most 64 KiB of it, with the rest told."""
+    def text(self, max_bytes: int = _CAP_BYTES) -> str:
+        """The first of what came since `clear`, at most 64 KiB of it, with the rest told."""
         self._drain()
-        text = self._kept.decode("utf-8", "replace")
-        left_out = self._total - len(self._kept)
+        if not self._total:
+            return ""
+        text = self._kept[:max_bytes].decode("utf-8", "replace")
+        left_out = self._total - min(max_bytes, len(self._kept))
         return f"{text}\n... [{left_out:,} bytes left out]" if left_out else text
 
     def close(self) -> None:

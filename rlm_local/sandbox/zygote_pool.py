@@ -13,12 +13,14 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from rlm_local.config import SandboxPolicy
-from rlm_local.errors import SandboxError
+from rlm_local.errors import SandboxError, SandboxUnavailable
 from rlm_local.interfaces import Context
 from rlm_local.sandbox.live_worker import LiveWorker, start_worker
+from rlm_local.sandbox.memory_watch import MemoryWatch
+from rlm_local.sandbox.properties import judge
 from rlm_local.sandbox.worker_process import WorkerProcess
 from rlm_local.sandbox.zygote_process import ForkRequest, ZygoteProcess, package_folders
-from rlm_local.types import ContextSlice
+from rlm_local.types import CellLimits, ContextSlice
 
 __all__ = ["ReplFacts", "ZygotePool"]
 
@@ -43,11 +45,16 @@ class ZygotePool:
         *,
         policy: SandboxPolicy,
         memory_bytes: int | None,
+        cells: CellLimits,
+        without: frozenset[str],
     ) -> None:
         self._context = context
         self._facts = facts
         self._policy: SandboxPolicy = policy
         self._memory_bytes = memory_bytes
+        self._cells = cells
+        self._watch = MemoryWatch()
+        self._without = without
         self._zygote: ZygoteProcess | None = None
         self._zygote_lock = asyncio.Lock()
         self._spare: LiveWorker | None = None
@@ -63,20 +70,30 @@ class ZygotePool:
         *,
         policy: SandboxPolicy = "auto",
         memory_bytes: int | None = None,
+        cells: CellLimits | None = None,
+        without: frozenset[str] = frozenset(),
     ) -> "ZygotePool":
         """Decode the context and prove, with a first REPL, that this machine confines it.
 
         `memory_bytes` is the address space of one REPL; None: 2 GiB and six times the context.
+        `without` leaves steps out (the layers of `child.confinement`, "closed_descriptors",
+        "self_probe", "outside_check"): for tests that see what each one does, never for runs.
 
         Raises:
             SandboxUnavailable: this machine cannot confine REPLs as the policy asks.
             SandboxError: the processes could not be started.
         """
-        pool = cls(context, facts, policy=policy, memory_bytes=memory_bytes)
+        pool = cls(
+            context,
+            facts,
+            policy=policy,
+            memory_bytes=memory_bytes,
+            cells=cells or CellLimits(),
+            without=without,
+        )
         is_open = False
         try:
             pool._spare = await pool._start_worker()
-            pool._report = dict(pool._spare.report)
             is_open = True
         finally:
             if not is_open:
@@ -106,8 +123,9 @@ class ZygotePool:
             worker, self._spare = self._spare, None
         if worker is None or worker.is_dead:
             worker = await start_another()
-        started = WorkerProcess(worker, start_another)
-        self._started.append(started)
+        started = WorkerProcess(worker, start_another, cells=self._cells, watch=self._watch)
+        # Those that were closed meanwhile are nothing to close again.
+        self._started = [one for one in self._started if not one.is_closed] + [started]
         return started
 
     async def aclose(self) -> None:
@@ -128,11 +146,25 @@ class ZygotePool:
     ) -> LiveWorker:
         zygote = await self._living_zygote()
         own_text_bytes = None if text is None else text.__sizeof__()
-        # A file for the process to fail to read before it says that it is confined.
+        # A file for the process to fail to read before it says that it is confined. Everybody
+        # may read it, so that it is the confinement that is put to the test.
         with tempfile.NamedTemporaryFile(prefix="rlm-canary-") as canary:
+            os.fchmod(canary.fileno(), 0o644)
             request = ForkRequest(canary.name, part, own_text_bytes, self._memory_bytes)
             forked = await zygote.fork(request)
-            return await start_worker(forked, confined=self._policy != "off", text=text)
+            checked = self._policy != "off" and "outside_check" not in self._without
+            worker = await start_worker(forked, checked=checked, text=text)
+        if worker.report != self._report:
+            await self._accept(worker)
+        return worker
+
+    async def _accept(self, worker: LiveWorker) -> None:
+        """Judge the first REPL of a template process: what it has, those after it have too."""
+        refusal = judge(worker.report, self._policy).refusal(self._policy)
+        if refusal is not None and not self._without:
+            await worker.kill()
+            raise SandboxUnavailable(refusal)
+        self._report = dict(worker.report)
 
     async def _living_zygote(self) -> ZygoteProcess:
         async with self._zygote_lock:
@@ -150,6 +182,8 @@ class ZygotePool:
             "policy": self._policy,
             "packages": package_folders(),
             "facts": asdict(self._facts),
+            "cells": asdict(self._cells),
+            "without": sorted(self._without),
         }
         table = [[d.name, d.start_char, d.end_char] for d in self._context.documents]
         with os.fdopen(os.memfd_create("documents"), "w+b") as file:

@@ -23,9 +23,10 @@ __all__ = ["ForkRequest", "ForkedProcess", "ZygoteProcess", "package_folders"]
 
 _START_TIMEOUT_S = 300.0
 _FORK_TIMEOUT_S = 60.0
+_END_TIMEOUT_S = 10.0
 _MESSAGE_BYTES = 1 << 17
 _STDERR_SHOWN_BYTES = 2000
-_Forked: TypeAlias = "tuple[int, int, asyncio.Future[int | None]]"
+_Forked: TypeAlias = "tuple[int, asyncio.Future[int | None]]"
 _CHILD_FOLDER = Path(__file__).parent / "child"
 # Its own package, without running the __init__ of those above it: they are the host's.
 _BOOT = """
@@ -39,7 +40,7 @@ for name, path in zip(
     package = types.ModuleType(name)
     package.__path__ = [path]
     sys.modules[name] = package
-from rlm_local.sandbox.child.zygote import main
+from rlm_local.sandbox.child.launcher import main
 main(int(control_fd), int(host_pid))
 """
 
@@ -49,7 +50,7 @@ class ForkRequest:
     """Which text a REPL sees: the whole, a part, or one of its own that is sent later."""
 
     canary: str
-    """A file only its owner may read, for the process's self-probe."""
+    """A file for the process to try to read."""
     part: ContextSlice | None = None
     own_text_bytes: int | None = None
     memory_bytes: int | None = None
@@ -77,7 +78,9 @@ class ZygoteProcess:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = _spawn(theirs)
-        self._pidfd = os.pidfd_open(self._process.pid)
+        # The launcher's, and the template process's own where that is another one.
+        self._pidfds = [os.pidfd_open(self._process.pid)]
+        self._gone: asyncio.Future[None] = self._loop.create_future()
         self._control.setblocking(False)
         self._loop.add_reader(self._control, self._on_message)
         self._started: asyncio.Future[dict[str, Any]] = self._loop.create_future()
@@ -107,16 +110,6 @@ class ZygoteProcess:
             await zygote.aclose()
             raise SandboxUnavailable(f"cells cannot be confined here: {answer['reason']}")
         return zygote
-
-    @classmethod
-    async def probe(cls) -> dict[str, str]:
-        """What this kernel refuses: layer -> failing call and errno."""
-        zygote = cls()
-        try:
-            answer = await zygote._start({"probe_only": True}, ())
-        finally:
-            await zygote.aclose()
-        return {str(layer): str(why) for layer, why in answer["refused"].items()}
 
     async def fork(self, request: ForkRequest) -> ForkedProcess:
         """A new REPL process, which will lock itself down and say `ready`.
@@ -148,28 +141,34 @@ class ZygoteProcess:
             finally:
                 theirs.close()
                 os.close(their_output)
-            pid, pidfd, exited = await asyncio.wait_for(answer, _FORK_TIMEOUT_S)
+            pidfd, exited = await asyncio.wait_for(answer, _FORK_TIMEOUT_S)
             unless_forked.pop_all()
         del self._forks[number]
-        return ForkedProcess(pid, pidfd, ours, output, exited)
+        return ForkedProcess(_pid_of(pidfd), pidfd, ours, output, exited)
 
     async def aclose(self) -> None:
         """Kill it, which kills every REPL it forked, and wait. Safe to call twice."""
-        self._hang_up()
-        pidfd, self._pidfd = self._pidfd, -1
-        if pidfd < 0:
+        pidfds, self._pidfds = self._pidfds, []
+        if not pidfds:
             return
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         try:
-            await _wait_for_end(pidfd)
+            for pidfd in pidfds:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            for pidfd in pidfds:
+                await _wait_for_end(pidfd)
+            # One that was not ready yet has told no pidfd; it holds its end of the socket.
+            await asyncio.wait([self._gone], timeout=_END_TIMEOUT_S)
         finally:
-            os.close(pidfd)
+            self._hang_up()
+            for pidfd in pidfds:
+                os.close(pidfd)
             self._process.wait()
             if self._process.stderr is not None:
                 self._process.stderr.close()
 
     async def _start(self, facts: dict[str, object], fds: tuple[int, ...]) -> dict[str, Any]:
-        self._send({"op": "init", "probe_only": False, **facts}, *fds)
+        self._send({"op": "init", **facts}, *fds)
         try:
             return await asyncio.wait_for(self._started, _START_TIMEOUT_S)
         except TimeoutError:
@@ -197,27 +196,29 @@ class ZygoteProcess:
         message = json.loads(data)
         match message["op"]:
             case "forked":
-                self._on_forked(message["number"], message["pid"], fds[0])
+                self._on_forked(message["number"], message["id"], fds[0])
             case "failed":
                 _fail(self._forks.get(message["number"]), f"cannot fork: {message['reason']}")
             case "exited":
-                _resolve(self._exits.pop(message["pid"], None), message["status"])
+                _resolve(self._exits.pop(message["id"], None), message["status"])
             case _:
+                self._pidfds += fds
                 _resolve(self._started, message)
 
-    def _on_forked(self, number: int, pid: int, pidfd: int) -> None:
+    def _on_forked(self, number: int, name: int, pidfd: int) -> None:
         waiting = self._forks.get(number)
         if waiting is None or waiting.done():  # who asked gave up meanwhile
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             os.close(pidfd)
             return
-        exited = self._exits[pid] = self._loop.create_future()
-        waiting.set_result((pid, pidfd, exited))
+        exited = self._exits[name] = self._loop.create_future()
+        waiting.set_result((pidfd, exited))
 
     def _hang_up(self) -> None:
         if not self.is_alive:
             return
         self.is_alive = False
+        self._gone.set_result(None)
         self._loop.remove_reader(self._control)
         self._control.close()
         reason = f"the template process ended: {self._last_words() or 'no message'}"
@@ -276,6 +277,15 @@ def _environment() -> dict[str, str]:
     if libraries:  # some interpreters do not start without
         environment["LD_LIBRARY_PATH"] = libraries
     return environment
+
+
+def _pid_of(pidfd: int) -> int:
+    """Its number here; the one who forked it may live in another PID namespace. -1: it ended."""
+    for line in Path(f"/proc/self/fdinfo/{pidfd}").read_text("ascii").splitlines():
+        name, _, value = line.partition(":")
+        if name == "Pid":
+            return int(value)
+    raise SandboxError("the kernel does not tell which process a pidfd stands for")
 
 
 async def _wait_for_end(pidfd: int) -> None:

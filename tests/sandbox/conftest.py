@@ -9,7 +9,7 @@ from rlm_local.config import SandboxPolicy
 from rlm_local.interfaces import CellHost
 from rlm_local.sandbox.worker_process import WorkerProcess
 from rlm_local.sandbox.zygote_pool import ReplFacts, ZygotePool
-from rlm_local.types import CellResult
+from rlm_local.types import CellLimits, CellResult
 from tests.fakes.memory_context import EchoHost, MemoryContext
 
 FACTS = ReplFacts(worker_prompt_chars=4000, chunk_chars=100)
@@ -23,6 +23,8 @@ class OpenPool(Protocol):
         documents: Sequence[tuple[str, str]] = ...,
         policy: SandboxPolicy = ...,
         memory_bytes: int | None = ...,
+        cells: CellLimits | None = ...,
+        without: frozenset[str] = ...,
     ) -> Awaitable[ZygotePool]: ...
 
 
@@ -46,6 +48,8 @@ class OpenRepl(Protocol):
         documents: Sequence[tuple[str, str]] = ...,
         policy: SandboxPolicy = ...,
         memory_bytes: int | None = ...,
+        cells: CellLimits | None = ...,
+        without: frozenset[str] = ...,
     ) -> Awaitable[Repl]: ...
 
 
@@ -60,10 +64,14 @@ async def open_pool() -> AsyncIterator[OpenPool]:
         documents: Sequence[tuple[str, str]] = (),
         policy: SandboxPolicy = "auto",
         memory_bytes: int | None = None,
+        cells: CellLimits | None = None,
+        without: frozenset[str] = frozenset(),
     ) -> ZygotePool:
         context = MemoryContext(text, documents)
         contexts.append(context)
-        pool = await ZygotePool.open(context, FACTS, policy=policy, memory_bytes=memory_bytes)
+        pool = await ZygotePool.open(
+            context, FACTS, policy=policy, memory_bytes=memory_bytes, cells=cells, without=without
+        )
         opened.append(pool.aclose)
         return pool
 
@@ -83,8 +91,17 @@ def open_repl(open_pool: OpenPool) -> OpenRepl:
         documents: Sequence[tuple[str, str]] = (),
         policy: SandboxPolicy = "auto",
         memory_bytes: int | None = None,
+        cells: CellLimits | None = None,
+        without: frozenset[str] = frozenset(),
     ) -> Repl:
-        pool = await open_pool(text, documents=documents, policy=policy, memory_bytes=memory_bytes)
+        pool = await open_pool(
+            text,
+            documents=documents,
+            policy=policy,
+            memory_bytes=memory_bytes,
+            cells=cells,
+            without=without,
+        )
         return Repl(await pool.start(), host or EchoHost())
 
     return open_one

@@ -50,15 +50,15 @@ async def impostor() -> AsyncIterator[Impostor]:
 
 async def test_a_process_that_lies_about_its_confinement_is_killed(impostor: Impostor) -> None:
     impostor.theirs.sendall(READY)
-    with pytest.raises(SandboxUnavailable, match="the kernel says"):
-        await start_worker(impostor.forked, confined=True, text=None)
+    with pytest.raises(SandboxUnavailable, match="not confined as it has to be: Seccomp is 0"):
+        await start_worker(impostor.forked, checked=True, text=None)
     assert impostor.exited.done()
 
 
 async def test_what_a_process_refuses_is_told(impostor: Impostor) -> None:
     impostor.theirs.sendall(encode_frame({"op": "refused"}, ("the probe failed",)))
     with pytest.raises(SandboxUnavailable, match="the probe failed"):
-        await start_worker(impostor.forked, confined=True, text=None)
+        await start_worker(impostor.forked, checked=True, text=None)
 
 
 @pytest.mark.parametrize("greeting", [b"garbage!" * 3, encode_frame({"op": "done"})])
@@ -67,11 +67,11 @@ async def test_a_first_frame_that_is_not_ready_is_refused(
 ) -> None:
     impostor.theirs.sendall(greeting)
     with pytest.raises(SandboxError, match="did not start"):
-        await start_worker(impostor.forked, confined=True, text=None)
+        await start_worker(impostor.forked, checked=True, text=None)
 
 
 async def test_a_process_that_ends_at_once_is_told(impostor: Impostor) -> None:
     impostor.process.kill()
     impostor.theirs.close()
     with pytest.raises(SandboxError, match="the system killed it"):
-        await start_worker(impostor.forked, confined=True, text=None)
+        await start_worker(impostor.forked, checked=True, text=None)

@@ -1,5 +1,6 @@
 import json
 import struct
+import sys
 
 import pytest
 from hypothesis import given
@@ -92,6 +93,11 @@ def test_text_that_is_not_utf8_is_replaced_not_refused() -> None:
         _with_header(b"\xff\xfe"),
         _with_header(b"[" * 200_000),
         _with_header(b'{"n": ' + b"9" * 10_000 + b"}"),
+        _with_header(b'{"n": NaN}'),
+        _with_header(b'{"n": -Infinity}'),
+        _with_header(b'{"n": [1e999]}'),
+        _with_header(b'{"n": {"a": 1, "a": 2}}'),
+        _with_header(b'{"n": "\xed\xa0\x80"}'),
     ],
 )
 def test_bytes_that_are_no_frame_are_refused(data: bytes) -> None:
@@ -125,3 +131,49 @@ def test_headers_are_json_even_for_odd_names() -> None:
     frame = _read(encode_frame({"__proto__": "\u2028", "\x00": None}, ()))
     assert frame is not None
     assert json.loads(json.dumps(frame.header)) == {"__proto__": "\u2028", "\x00": None}
+
+
+def test_digits_without_number_are_refused_where_the_interpreter_has_no_limit() -> None:
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        with pytest.raises(FrameError):
+            _read(_with_header(b'{"n": ' + b"9" * 1_000_000 + b"}"))
+    finally:
+        sys.set_int_max_str_digits(before)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (rb"\ud800", "?"),
+        (rb"\udfff\ud800", "??"),
+        (rb"\uD83D\uDE00", "\U0001f600"),
+        (rb"\ud83d\ud83d\ude00", "?\U0001f600"),
+        (rb"\\ud800", r"\ud800"),
+        (rb"\\\ud800", "\\?"),
+    ],
+)
+def test_half_a_surrogate_pair_in_a_header_becomes_a_question_mark(
+    written: bytes, read: str
+) -> None:
+    frame = _read(_with_header(b'{"n": "' + written + b'"}'))
+    assert frame == Frame({"n": read})
+
+
+@given(st.text())
+def test_a_header_that_was_read_can_be_encoded_again(text: str) -> None:
+    frame = _read(encode_frame({text: [text]}))
+    assert frame is not None
+    for name in frame.header:
+        name.encode()
+
+
+def test_a_text_with_methods_of_its_own_is_sent_as_it_is() -> None:
+    class Odd(str):
+        __slots__ = ()
+
+        def encode(self, encoding: str = "", errors: str = "") -> bytes:
+            raise OSError
+
+    assert _read(encode_frame({"op": "x"}, (Odd("text"),))) == Frame({"op": "x"}, ("text",))

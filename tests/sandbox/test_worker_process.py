@@ -6,36 +6,10 @@ import contextlib
 import pytest
 
 from rlm_local.errors import LimitExceeded, SandboxError
-from rlm_local.types import CellCall, CellReply, Passage
+from rlm_local.types import CellCall, CellLimits, CellReply, Passage
 from tests.fakes.memory_context import EchoHost
 from tests.sandbox.conftest import OpenPool, OpenRepl, Repl
 
-INTERRUPTIBLE = {
-    "loop": "while True: pass",
-    "bare except": "while True:\n    try:\n        while True: pass\n    except: pass",
-    "sleep": "import time; time.sleep(60)",
-    "regex": "import re; re.match(r'(a+)+$', 'a' * 40 + 'b')",
-    "lock": "import threading; l = threading.Lock(); l.acquire(); l.acquire()",
-    "repr": "class R:\n    def __repr__(s):\n        while True: pass\nR()",
-    "str": "class E(Exception):\n    def __str__(s):\n        while True: pass\nraise E",
-    "queries": "while True: llm_query('x')",
-    "await": "import asyncio\nawait asyncio.sleep(60)",
-}
-NOT_INTERRUPTIBLE = {
-    "C code": "sum(range(10**12))",
-    "ignored": "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
-    "blocked": "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
-    "while True: pass",
-    "half a frame": "import os, time; os.write(3, b'\\x00\\x00')\nsum(range(10**12))",
-}
-DEATHS = {
-    "import os; os._exit(3)": "exit status 3",
-    "import ctypes; ctypes.string_at(0)": "SIGSEGV",
-    "import os, signal; os.kill(os.getpid(), signal.SIGKILL)": "SIGKILL",
-    "import os; os.abort()": "signal 6",
-    "import os; os.kill(os.getpid(), 40)": "signal 40",
-    "import os; os.close(3)": "exit status",
-}
 VIOLATIONS = {
     "a length of 4 GiB": "b'\\xff' * 12",
     "garbage": "b'garbage ' * 100",
@@ -57,17 +31,6 @@ FORGE = (
 )
 
 
-@pytest.mark.parametrize("code", INTERRUPTIBLE.values(), ids=INTERRUPTIBLE)
-async def test_a_runaway_is_stopped_and_variables_are_kept(open_repl: OpenRepl, code: str) -> None:
-    repl = await open_repl()
-    await repl("kept = 1")
-    result = await repl(code, timeout_s=0.4)
-    assert result.error is not None
-    assert not result.restarted, result.error
-    assert result.interrupted or result.error_type == "E"
-    assert (await repl("kept")).result == "1"
-
-
 async def test_a_stopped_cell_is_told_where_it_was(open_repl: OpenRepl) -> None:
     result = await (await open_repl())("x = 1\nwhile True: x += 1", timeout_s=0.3)
     assert result.error is not None
@@ -76,34 +39,14 @@ async def test_a_stopped_cell_is_told_where_it_was(open_repl: OpenRepl) -> None:
     assert result.error_type == "KeyboardInterrupt"
 
 
-@pytest.mark.parametrize("code", NOT_INTERRUPTIBLE.values(), ids=NOT_INTERRUPTIBLE)
-async def test_what_cannot_be_interrupted_is_killed_and_the_context_is_there_again(
-    open_repl: OpenRepl, code: str
-) -> None:
+async def test_the_names_that_went_with_a_process_are_told(open_repl: OpenRepl) -> None:
     repl = await open_repl("the text")
     await repl("hits = [1]\ndef helper(): pass")
-    result = await repl(code, timeout_s=0.3)
+    result = await repl("import os; os._exit(3)")
     assert result.restarted
     assert result.lost_names == ("hits", "helper")
-    assert result.error is not None
-    assert "The REPL was restarted after 0.3 s" in result.error
-    assert "Lost: hits, helper." in result.error
-    after = await repl("context, 'hits' in globals()")
-    assert after.result == "('the text', False)"
-    assert not after.restarted
-
-
-@pytest.mark.parametrize(("code", "told"), DEATHS.items())
-async def test_a_death_is_told_with_its_reason_and_the_repl_starts_anew(
-    open_repl: OpenRepl, code: str, told: str
-) -> None:
-    repl = await open_repl("the text")
-    await repl("kept = 1")
-    result = await repl(code)
-    assert result.restarted
-    assert result.lost_names == ("kept",)
-    assert told in (result.error or "")
-    assert (await repl("context")).result == "'the text'"
+    assert "Lost: hits, helper." in (result.error or "")
+    assert not (await repl("1")).restarted
 
 
 @pytest.mark.parametrize("data", VIOLATIONS.values(), ids=VIOLATIONS)
@@ -162,6 +105,13 @@ async def test_a_forged_result_of_another_cell_is_dropped(open_repl: OpenRepl) -
     assert not result.restarted
 
 
+async def test_the_restarts_in_a_row_are_limited(open_repl: OpenRepl) -> None:
+    repl = await open_repl(cells=CellLimits(restarts=1))
+    assert (await repl("import os; os._exit(1)")).restarted
+    with pytest.raises(SandboxError, match="2 times in a row"):
+        await repl("import os; os._exit(1)")
+
+
 async def test_four_restarts_in_a_row_end_the_session(open_repl: OpenRepl) -> None:
     repl = await open_repl()
     for _ in range(3):
@@ -185,6 +135,17 @@ async def test_what_is_written_past_python_is_shown_and_capped(open_repl: OpenRe
     assert flood.result == "'alive'"
     assert len(flood.stdout) < 70_000
     assert "bytes left out]" in flood.stdout
+
+
+async def test_the_cap_of_the_output_can_be_set(open_repl: OpenRepl) -> None:
+    repl = await open_repl(cells=CellLimits(output_chars=1000))
+    result = await repl("import os\nos.write(1, b'x' * 5000)\nprint('y' * 5000)\n'z' * 5000")
+    assert result.stdout_chars > 5000
+    assert len(result.stdout) < 2500
+    assert "of 5,001 characters left out" in result.stdout
+    assert "[4,000 bytes left out]" in result.stdout
+    assert result.result is not None
+    assert len(result.result) < 1300
 
 
 async def test_the_time_limit_does_not_run_while_the_host_works(open_repl: OpenRepl) -> None:
@@ -277,16 +238,6 @@ async def test_what_the_host_raises_ends_the_cell_and_comes_out(open_repl: OpenR
         await repl("kept = 1\nwhile True:\n    try: llm_query('x')\n    except Exception: pass")
     good = Repl(repl.worker, EchoHost())
     assert (await good("kept")).result == "1"
-
-
-async def test_interrupts_during_large_frames_never_lose_the_repl(open_repl: OpenRepl) -> None:
-    repl = await open_repl()
-    await repl("kept = 1")
-    for number in range(20):
-        code = "while True: llm_query('x' * 3_000_000)"
-        result = await repl(code, timeout_s=0.05 + number * 0.003)
-        assert not result.restarted, result.error
-    assert (await repl("kept")).result == "1"
 
 
 async def test_a_thread_left_behind_does_not_run_between_cells(open_repl: OpenRepl) -> None:

@@ -56,7 +56,7 @@ def test_when_the_host_is_killed_no_process_is_left() -> None:
         assert host.stdout is not None
         pids = json.loads(host.stdout.readline())
         host.stdout.close()
-        assert len(pids) == 4
+        assert len(pids) == 5  # launcher, template process, three REPLs
         assert all(map(_is_alive, pids))
     finally:
         host.send_signal(signal.SIGKILL)
@@ -84,9 +84,8 @@ async def test_a_killed_template_process_is_replaced(open_pool: OpenPool) -> Non
     pool = await open_pool("the text")
     repl = Repl(await pool.start(), EchoHost())
     await repl("kept = 1")
-    for child in psutil.Process().children():
-        if child.pid in _zygotes():
-            os.kill(child.pid, signal.SIGKILL)
+    for zygote in _zygotes():
+        os.kill(zygote, signal.SIGKILL)
     await asyncio.sleep(0.2)
     result = await repl("context")
     assert result.result == "'the text'"
@@ -96,12 +95,29 @@ async def test_a_killed_template_process_is_replaced(open_pool: OpenPool) -> Non
     assert (await another("context")).result == "'the text'"
 
 
+def _launchers() -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process().children()
+        if "rlm_local.sandbox.child" in Path(f"/proc/{child.pid}/cmdline").read_text()
+    ]
+
+
 def _zygotes() -> list[int]:
-    found = []
-    for child in psutil.Process().children():
-        if "rlm_local.sandbox.child" in Path(f"/proc/{child.pid}/cmdline").read_text():
-            found.append(child.pid)
-    return found
+    return [child.pid for launcher in _launchers() for child in launcher.children()]
+
+
+async def test_a_killed_launcher_takes_everything_with_it(open_pool: OpenPool) -> None:
+    pool = await open_pool("the text")
+    repl = Repl(await pool.start(), EchoHost())
+    await repl("kept = 1")
+    descendants = [p.pid for one in _launchers() for p in one.children(recursive=True)]
+    assert len(descendants) == 2
+    for launcher in _launchers():
+        launcher.kill()
+    while any(map(_is_alive, descendants)):  # the test's own timeout is the limit
+        await asyncio.sleep(0.01)
+    assert (await repl("context")).restarted
 
 
 async def test_a_worker_killed_from_outside_is_replaced(open_pool: OpenPool) -> None:

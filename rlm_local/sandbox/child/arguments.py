@@ -11,6 +11,7 @@ __all__ = ["MAX_PASSAGES", "MAX_REPLY_TOKENS", "whole_number", "worker_options"]
 
 MAX_PASSAGES = 1000
 MAX_REPLY_TOKENS = 1 << 20
+_MAX_NESTING = 100
 
 
 def whole_number(name: str, value: object, at_most: int) -> int:
@@ -46,7 +47,7 @@ def worker_options(
         options["regex"] = _pattern(regex)
     if schema is not None:
         as_schema: Callable[[], object] | None = getattr(schema, "model_json_schema", None)
-        options["schema"] = as_schema() if as_schema else _parsed(schema)
+        options["schema"] = _parsed(as_schema() if as_schema else schema)
     if max_tokens is not None:
         options["max_tokens"] = whole_number("max_tokens", max_tokens, MAX_REPLY_TOKENS)
     if len({"choices", "regex", "schema"} & set(options)) > 1:
@@ -64,4 +65,15 @@ def _parsed(schema: object) -> object:
     value = json.loads(schema) if isinstance(schema, str) else schema
     if not isinstance(value, dict):
         raise TypeError(f"schema must be a JSON schema as a dict, not {type(schema).__name__}")
-    return value
+    _check_nesting(value, _MAX_NESTING)
+    return json.loads(json.dumps(value, allow_nan=False))  # names as JSON has them, each once
+
+
+def _check_nesting(value: object, levels: int) -> None:
+    inner = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list | tuple) or not isinstance(inner, Iterable):
+        return
+    if not levels:
+        raise ValueError(f"schema is nested more than {_MAX_NESTING} levels deep")
+    for item in inner:
+        _check_nesting(item, levels - 1)

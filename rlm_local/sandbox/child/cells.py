@@ -16,8 +16,6 @@ from rlm_local.sandbox.child.output import CappedText, cut_middle
 
 __all__ = ["CellFinished", "CellOutcome", "CellRunner", "CellTools"]
 
-_STDOUT_CAP_CHARS = 20_000
-_RESULT_CAP_CHARS = 10_000
 _ERROR_CAP_CHARS = 4_000
 _BALLAST_BYTES = 8 << 20
 _SHOWN = "__shown_value__"
@@ -58,17 +56,19 @@ class CellOutcome:
 class CellRunner:
     """One namespace, the module `__main__`, and the cells that run in it."""
 
-    def __init__(self, interrupts: Interrupts) -> None:
+    def __init__(self, interrupts: Interrupts, output_chars: int = 20_000) -> None:
+        """`output_chars` are kept of what a cell prints, and half as many of its value."""
         module = types.ModuleType("__main__")
         sys.modules["__main__"] = module
         self.namespace: dict[str, object] = module.__dict__
         self._interrupts = interrupts
+        self._output_chars = output_chars
         self._ballast = bytearray(_BALLAST_BYTES)
 
     def run(self, code: str, number: int, tools: CellTools) -> CellOutcome:
         """Run one cell; never raises for what the cell does."""
         outcome = CellOutcome()
-        printed = CappedText(_STDOUT_CAP_CHARS)
+        printed = CappedText(self._output_chars)
         # `printed` has what print and tracebacks use of a text stream, no file behind it
         sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = printed  # type: ignore[misc, assignment]
 
@@ -79,8 +79,14 @@ class CellRunner:
         error = self._interrupts.guard(execute)
         if error is None:
             error = self._interrupts.guard(tools.after_cell)
-        if error is not None and not isinstance(error, CellFinished):
+        # By type: isinstance would ask an error of the cell's for its `__class__`.
+        if error is not None and not issubclass(type(error), CellFinished):
             self._describe(error, outcome)
+        # What dies with the error runs the cell's __del__: that must be stoppable as well.
+        held = [error]
+        del error
+        self._interrupts.guard(held.clear)
+        outcome.interrupted |= self._interrupts.was_raised
         outcome.stdout, outcome.stdout_chars = printed.text(), printed.total_chars
         return outcome
 
@@ -100,17 +106,17 @@ class CellRunner:
         value = self.namespace.pop(_SHOWN, None)
         if shows and value is not None:
             self.namespace["_"] = value
-            outcome.result = cut_middle(repr(value), _RESULT_CAP_CHARS)
+            outcome.result = cut_middle(str.__str__(repr(value)), self._output_chars // 2)
 
     def _describe(self, error: BaseException, outcome: CellOutcome) -> None:
-        outcome.error_type = type(error).__name__
-        outcome.interrupted = isinstance(error, KeyboardInterrupt)
+        kind = type(error)
+        outcome.error_type = _name_of(kind)
+        outcome.interrupted = issubclass(kind, KeyboardInterrupt)
         outcome.error = f"{outcome.error_type} (its message cannot be shown)"
-        if isinstance(error, MemoryError):
+        if issubclass(kind, MemoryError):
             self._ballast = bytearray()
         # str() of an exception is the cell's code too: it may raise, or never end.
         self._interrupts.guard(lambda: setattr(outcome, "error", _format(error)))
-        # Objects that die with the frames run the cell's __del__: that must be stoppable as well.
         self._interrupts.guard(lambda: traceback.clear_frames(error.__traceback__))
         if not self._ballast:
             self._interrupts.guard(lambda: setattr(self, "_ballast", bytearray(_BALLAST_BYTES)))
@@ -121,9 +127,16 @@ def _keep_last_value(tree: ast.Module) -> bool:
     if not tree.body or not isinstance(tree.body[-1], ast.Expr):
         return False
     last = tree.body[-1]
-    target = ast.copy_location(ast.Name(id=_SHOWN, ctx=ast.Store()), last)
-    tree.body[-1] = ast.copy_location(ast.Assign(targets=[target], value=last.value), last)
+    line, column = last.lineno, last.col_offset
+    target = ast.Name(id=_SHOWN, ctx=ast.Store(), lineno=line, col_offset=column)
+    tree.body[-1] = ast.Assign([target], last.value, lineno=line, col_offset=column)
     return True
+
+
+def _name_of(kind: type) -> str:
+    """The name the class was made with, whatever its metaclass says."""
+    name: str = type.__dict__["__name__"].__get__(kind)
+    return name
 
 
 def _format(error: BaseException) -> str:

@@ -1,10 +1,14 @@
 """When a SIGINT may raise `KeyboardInterrupt`: in a cell's code, never inside a frame.
 
 An interrupt that comes while a frame is written or bookkeeping is done waits until that is over;
-lost otherwise would be the REPL's place in the protocol, and with it the variables.
+lost otherwise would be the REPL's place in the protocol, and with it the variables. So that no
+code of a cell runs meanwhile, the collector and trace functions are off outside cells.
 """
 
-import signal
+# Bound now, and from where they are defined: a cell may replace names of the public modules.
+import _signal  # type: ignore[import-not-found]  # what `signal` wraps, at six times the cost
+import gc
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +18,13 @@ __all__ = ["Interrupts"]
 
 _T = TypeVar("_T")
 _UNWINDING_S = 0.05
+_RECURSION_LIMIT = 1000
+_set_handler, _set_mask = _signal.signal, _signal.pthread_sigmask
+_SIGINT, _SIG_UNBLOCK = int(_signal.SIGINT), int(_signal.SIG_UNBLOCK)
+_collect, _do_not_collect, _does_collect = gc.enable, gc.disable, gc.isenabled
+_set_trace, _set_profile = sys.settrace, sys.setprofile
+_recursion_limit, _set_recursion_limit = sys.getrecursionlimit, sys.setrecursionlimit
+_now_s, _this_thread = time.monotonic, threading.get_ident
 
 
 class Interrupts:
@@ -25,29 +36,48 @@ class Interrupts:
         self._waiting = False  # held, but at a point where nothing is lost
         self._pending = False
         self._last_raised_s = 0.0
+        self._collects = True  # while a cell runs; a cell may turn it off
+        self.was_raised = False
         self._main = threading.main_thread().ident
 
     def install(self) -> None:
-        """Take over SIGINT, also from a cell that set its own handler."""
-        signal.signal(signal.SIGINT, self._handle)
+        """Take over SIGINT for a cell, also from one that set its own handler or blocked it."""
+        _set_handler(_SIGINT, self._handle)
+        _set_mask(_SIG_UNBLOCK, (_SIGINT,))
+        self.was_raised = False
+        self._last_raised_s = 0.0
+
+    @property
+    def may_raise(self) -> bool:
+        """Whether an interrupt may be raised in this thread, where it does not hold them back."""
+        return self._active and _this_thread() == self._main
 
     def guard(self, code: Callable[[], object]) -> BaseException | None:
         """Run what a cell controls; what it raised, whatever that is, or None."""
         self._pending = False
+        if self._collects:
+            _collect()
         try:
             try:
                 self._active = True
-                code()
+                try:
+                    code()
+                finally:
+                    _forget_tracing()
             finally:
                 self._active = False
         except BaseException as error:  # noqa: BLE001  # the cell's, shown to the root
             self._active = False
+            self._collects = _does_collect()
+            _do_not_collect()
             return error
+        self._collects = _does_collect()
+        _do_not_collect()
         return None
 
     def wait(self, blocking: Callable[[], _T]) -> _T:
         """Run a blocking call that loses nothing when it is interrupted."""
-        if threading.get_ident() != self._main:
+        if _this_thread() != self._main:
             return blocking()
         try:
             self._waiting = True
@@ -59,11 +89,11 @@ class Interrupts:
 
     def __enter__(self) -> None:
         """Hold interrupts back until the matching exit."""
-        if threading.get_ident() == self._main:
+        if _this_thread() == self._main:
             self._held += 1
 
     def __exit__(self, *_: object) -> None:
-        if threading.get_ident() != self._main:
+        if _this_thread() != self._main:
             return
         self._held -= 1
         if self._pending and not self._held and self._active:
@@ -74,12 +104,21 @@ class Interrupts:
             return
         if self._held and not self._waiting:
             self._pending = True
-        elif time.monotonic() - self._last_raised_s > _UNWINDING_S:
+        elif _now_s() - self._last_raised_s > _UNWINDING_S:
             # The host sends several; one that comes while the last unwinds would hit our code.
             self._raise()
 
     def _raise(self) -> None:
         self._pending = False
         self._waiting = False
-        self._last_raised_s = time.monotonic()
+        self.was_raised = True
+        self._last_raised_s = _now_s()
         raise KeyboardInterrupt
+
+
+def _forget_tracing() -> None:
+    """Take back what a cell set for the interpreter and our own code would run under."""
+    _set_trace(None)
+    _set_profile(None)
+    if _recursion_limit() < _RECURSION_LIMIT:
+        _set_recursion_limit(_RECURSION_LIMIT)

@@ -22,6 +22,8 @@ _CREATE_RULESET_VERSION = 1
 _RULE_PATH_BENEATH = 1
 _READ_FILE = 1 << 2
 _READ_DIR = 1 << 3
+# WRITE_FILE, REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REG, REFER (rename between folders), TRUNCATE
+_WRITE = 1 << 1 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 13 | 1 << 14
 # Rights on files by ABI (documented in the kernel's userspace-api/landlock): 13 at first, then
 # REFER, TRUNCATE, and from ABI 5 IOCTL_DEV.
 _FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
@@ -38,8 +40,10 @@ def abi_version() -> int:
     return syscall("landlock_create_ruleset", _NR_CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
 
 
-def restrict_to(readable: tuple[str, ...]) -> None:
-    """Leave this thread nothing of the file system but reading below `readable`.
+def restrict_to(readable: tuple[str, ...], writable: str | None = None) -> int:
+    """Leave this thread nothing of the file system but reading below `readable`; the ABI.
+
+    Below `writable` it may make, write and remove plain files and folders too.
 
     Paths that do not exist are passed over. Needs `no_new_privs`, or CAP_SYS_ADMIN.
 
@@ -50,10 +54,14 @@ def restrict_to(readable: tuple[str, ...]) -> None:
     ruleset = _create_ruleset(abi)
     try:
         for path in readable:
-            _allow_reading(ruleset, path)
+            _allow(ruleset, path, _READ_FILE | _READ_DIR)
+        if writable is not None:
+            known = _FILE_RIGHTS[max(known for known in _FILE_RIGHTS if known <= abi)]
+            _allow(ruleset, writable, _WRITE & known | _READ_FILE | _READ_DIR)
         syscall("landlock_restrict_self", _NR_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
+    return abi
 
 
 def _create_ruleset(abi: int) -> int:
@@ -67,7 +75,7 @@ def _create_ruleset(abi: int) -> int:
     return syscall("landlock_create_ruleset", _NR_CREATE_RULESET, buffer, len(attributes), 0)
 
 
-def _allow_reading(ruleset: int, path: str) -> None:
+def _allow(ruleset: int, path: str, rights: int) -> None:
     try:
         beneath = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError as error:
@@ -75,7 +83,7 @@ def _allow_reading(ruleset: int, path: str) -> None:
             return
         raise KernelRefusal("open(O_PATH)", error.errno or 0) from None
     is_folder = stat.S_ISDIR(os.fstat(beneath).st_mode)
-    rights = _READ_FILE | (_READ_DIR if is_folder else 0)
+    rights &= ~0 if is_folder else ~_READ_DIR
     # struct landlock_path_beneath_attr is packed: a u64 and an i32, twelve bytes.
     rule = ctypes.create_string_buffer(struct.pack("=Qi", rights, beneath), 12)
     try:

@@ -16,7 +16,7 @@ from rlm_local.sandbox.child.wire import Frame, FrameReader, encode_frame
 __all__ = ["HostLink"]
 
 _COMMANDS = 0
-_RECEIVE_BYTES = 1 << 18
+_RECEIVE_BYTES = 1 << 16
 
 
 class HostLink:
@@ -28,6 +28,8 @@ class HostLink:
         self._poll.register(sock, select.POLLIN)
         self._interrupts = interrupts
         self._reader = FrameReader()
+        self._received = memoryview(bytearray(_RECEIVE_BYTES))  # one for all: asked for each time,
+        # a block of this size costs more than the frame in it
         self._write_lock = threading.Lock()
         self._state_lock = threading.Lock()
         self._commands: SimpleQueue[Frame | None] = SimpleQueue()
@@ -46,15 +48,15 @@ class HostLink:
             self._socket.sendall(data)
 
     def request(self, header: dict[str, object], texts: tuple[str, ...]) -> Frame:
-        """Send a frame with a fresh `id` and wait for the reply that carries it."""
+        """Send a frame with a fresh `id` and wait for the reply that carries it.
+
+        Raises:
+            FrameError: it is over a limit; nothing was written.
+        """
         with self._interrupts:
             inbox: SimpleQueue[Frame | None] = SimpleQueue()
-            with self._state_lock:
-                self._last_id += 1
-                number = self._last_id
-                self._waiting[number] = inbox
+            number = self._send_numbered(header, texts, inbox)
             try:
-                self.send({**header, "id": number}, texts)
                 return self._receive(number, inbox)
             finally:
                 self._leave(number)
@@ -68,6 +70,21 @@ class HostLink:
                 return self._receive(_COMMANDS, self._commands)
             finally:
                 self._leave(_COMMANDS)
+
+    def _send_numbered(
+        self,
+        header: dict[str, object],
+        texts: tuple[str, ...],
+        inbox: "SimpleQueue[Frame | None]",
+    ) -> int:
+        with self._write_lock:  # the host wants ids in rising order
+            number = self._last_id + 1
+            data = encode_frame({**header, "id": number}, texts)
+            self._last_id = number
+            with self._state_lock:
+                self._waiting[number] = inbox
+            self._socket.sendall(data)
+        return number
 
     def _receive(self, number: int, inbox: "SimpleQueue[Frame | None]") -> Frame:
         while True:
@@ -85,11 +102,12 @@ class HostLink:
     def _read_for_all(self) -> None:
         frame = self._reader.next_frame()
         while frame is None:
-            self._interrupts.wait(self._poll.poll)
-            data = self._socket.recv(_RECEIVE_BYTES)
-            if not data:
+            if self._interrupts.may_raise:  # in a wait that has taken nothing yet
+                self._interrupts.wait(self._poll.poll)
+            n_bytes = self._socket.recv_into(self._received)
+            if not n_bytes:
                 os._exit(0)
-            self._reader.feed(data)
+            self._reader.feed(self._received[:n_bytes])
             frame = self._reader.next_frame()
         number = frame.header.get("id", _COMMANDS)
         with self._state_lock:

@@ -37,6 +37,7 @@ class CappedText(io.TextIOBase):
         """Take `text`; never raises for any `str`."""
         if not isinstance(text, str):
             raise TypeError(f"write() takes a str, not {type(text).__name__}")
+        text = str.__str__(text)  # what is kept runs no code of the cell's later
         self.total_chars += len(text)
         taken = min(len(text), self._half - self._head_chars)
         if taken > 0:

@@ -17,20 +17,24 @@ _PROTOCOL_FD = 3
 _FD_RANGE = range(256)
 
 
-def find_leaks(canary: str, parent_pid: int, allowed_environment: frozenset[str]) -> list[str]:
+def find_leaks(
+    canary: str, allowed_environment: frozenset[str], top_names: frozenset[str] | None
+) -> list[str]:
     """What this process can do and must not; empty when it is confined.
 
-    `canary` names a file the host made, readable for its owner only.
+    `canary` names a file the host made, which everybody may read; `top_names` is what a private
+    root has, None without one.
     """
     attempts: list[tuple[str, Callable[[], object]]] = [
         (f"read {canary}", lambda: _open(canary, os.O_RDONLY)),
         ("read /etc/passwd", lambda: _open("/etc/passwd", os.O_RDONLY)),
         ("create a file", lambda: _open(f"{canary}.probe", os.O_WRONLY | os.O_CREAT)),
-        ("list /", lambda: os.listdir("/")),  # noqa: PTH208
+        ("create a file in /", lambda: _open("/rlm-probe", os.O_WRONLY | os.O_CREAT)),
+        ("list /", lambda: _list_root(top_names or frozenset())),
         ("make an internet socket", lambda: _socket(socket.AF_INET)),
         ("make a Unix socket", lambda: _socket(socket.AF_UNIX)),
         ("start a process", _fork),
-        ("signal its parent", lambda: os.kill(parent_pid, 0)),
+        ("signal other processes", lambda: os.kill(-1, 0)),
     ]
     leaks = [name for name, attempt in attempts if _succeeds(attempt)]
     strange = set(os.environ) - allowed_environment
@@ -54,6 +58,12 @@ def _open(path: str, flags: int) -> None:
     os.close(os.open(path, flags | os.O_CLOEXEC, 0o600))
     if flags & os.O_CREAT:
         os.unlink(path)  # noqa: PTH108
+
+
+def _list_root(expected: frozenset[str]) -> None:
+    """Returns when something is to be seen that should not be there."""
+    if set(os.listdir("/")) <= expected:  # noqa: PTH208
+        raise PermissionError(errno.EPERM, "nothing but what it may read")
 
 
 def _socket(family: int) -> None:

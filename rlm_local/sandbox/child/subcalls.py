@@ -19,7 +19,7 @@ from typing import Any
 
 from rlm_local.sandbox.child.documents import Document, as_text
 from rlm_local.sandbox.child.link import HostLink
-from rlm_local.sandbox.child.wire import Frame
+from rlm_local.sandbox.child.wire import Frame, FrameError
 
 __all__ = ["SubcallFailure", "Subcalls"]
 
@@ -109,7 +109,10 @@ class Subcalls:
 
     def _call(self, fn: str, args: dict[str, object], texts: tuple[str, ...]) -> Frame:
         header: dict[str, object] = {"op": "call", "cell": self.cell, "fn": fn, "args": args}
-        frame = self._link.request(header, texts)
+        try:
+            frame = self._link.request(header, texts)
+        except FrameError as error:
+            raise ValueError(f"{fn} cannot be sent ({error}); use shorter texts") from None
         for note in _as_list(frame.header.get("notes", [])):
             print(f"[note] {note}")
         refusal = frame.header.get("refusal")

@@ -72,6 +72,7 @@ class Toolbox:
             "classify": operators.classify,
             "answer": {"content": "", "ready": False},
         }
+        self._tools = {**self._reserved, **self._replaceable}
 
     def install(self, cell: int) -> None:
         """Make the namespace ready for a cell."""
@@ -88,14 +89,16 @@ class Toolbox:
 
     def variables(self) -> dict[str, object]:
         """What the cells defined: neither tools, nor modules, nor `_` and the like."""
-        tools = {**self._reserved, **self._replaceable}
+        tools = self._tools
         return {
             name: value
             for name, value in list(self._namespace.items())
-            if not name.startswith("__")
+            # Not isinstance: it would ask a value of the cell's for its `__class__`.
+            if type(name) is str
+            and not name.startswith("__")
             and name != "_"
             and not (name in tools and tools[name] is value)
-            and not isinstance(value, ModuleType)
+            and not issubclass(type(value), ModuleType)
         }
 
     def show_vars(self) -> PlainText:

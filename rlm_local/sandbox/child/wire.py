@@ -6,10 +6,14 @@ A frame is a small JSON header and any number of texts::
 
 Integers are big-endian; `total` counts what follows it. Long texts (code, prompts, output,
 answers) are never in the header. The reader takes every length as hostile: it is checked before
-anything is allocated for it. Does not know which operations there are; both sides use it.
+anything is allocated for it. A header is strict JSON: no NaN or infinity, no key twice, no number
+of thousands of digits, no half of a surrogate pair. Does not know which operations there are;
+both sides use it.
 """
 
 import json
+import math
+import re
 import struct
 
 __all__ = [
@@ -30,7 +34,11 @@ _FIXED = struct.Struct(">III")
 _WORD_BYTES = 4
 # Bound now: a cell that replaces json.dumps must not change what this process sends.
 _dumps = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
-_loads = json.JSONDecoder().decode
+_MAX_DIGITS = 4300  # of a number; what CPython's own default is, which a user can turn off
+_ESCAPED_SURROGATE = re.compile(
+    r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
 
 
 class FrameError(ValueError):
@@ -65,7 +73,8 @@ def encode_frame(header: dict[str, object], texts: tuple[str, ...] = ()) -> byte
         FrameError: it would be over a limit; nothing was sent.
     """
     head = _dumps(header).encode("ascii")
-    blobs = [text.encode("utf-8", "replace") for text in texts]
+    # Not text.encode: a cell's own kind of str may have replaced that.
+    blobs = [str.encode(text, "utf-8", "replace") for text in texts]
     total = 2 * _WORD_BYTES + _WORD_BYTES * len(blobs) + len(head) + sum(map(len, blobs))
     _check(total, len(head), len(blobs))
     lengths = struct.pack(f">{len(blobs)}I", *map(len, blobs))
@@ -79,7 +88,12 @@ class FrameReader:
         self._buffer = bytearray()
         self._max_frame_bytes = max_frame_bytes
 
-    def feed(self, data: bytes) -> None:
+    @property
+    def is_mid_frame(self) -> bool:
+        """Whether bytes have come that are no whole frame yet, once `next_frame` gave None."""
+        return bool(self._buffer)
+
+    def feed(self, data: bytes | memoryview) -> None:
         """Take bytes as they came."""
         self._buffer += data
 
@@ -126,13 +140,53 @@ def _check(
 
 def _parse_header(data: bytes) -> dict[str, object]:
     try:
-        header = _loads(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        if "\\ud" in text or "\\uD" in text:
+            text = _ESCAPED_SURROGATE.sub(_without_half_pair, text)
+        header = _loads(text)
     except (ValueError, RecursionError) as error:
         # ValueError also covers bad UTF-8 and integers of too many digits.
         raise FrameError(f"a frame header that is not JSON ({type(error).__name__})") from None
     if not isinstance(header, dict):
         raise FrameError("a frame header that is not a JSON object")
     return header
+
+
+def _without_half_pair(match: re.Match[str]) -> str:
+    """A lone surrogate becomes `?`, as it does in texts; whole pairs stay."""
+    return "?" if match.group(1) else match.group()
+
+
+def _unique_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a name twice in one object")
+    return fields
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError("a number of too many digits")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("a number out of range")
+    return number
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+_loads = json.JSONDecoder(
+    object_pairs_hook=_unique_names,
+    parse_int=_integer,
+    parse_float=_finite,
+    parse_constant=_refuse,
+).decode
 
 
 def _cut_texts(view: memoryview, start: int, lengths: tuple[int, ...]) -> tuple[str, ...]:

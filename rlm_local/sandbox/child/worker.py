@@ -14,10 +14,12 @@ from typing import Any
 
 from rlm_local.sandbox.child import lockdown, preload, self_probe
 from rlm_local.sandbox.child.cells import CellOutcome, CellRunner
+from rlm_local.sandbox.child.confinement import Confinement, NotConfined
 from rlm_local.sandbox.child.documents import Documents
 from rlm_local.sandbox.child.interrupts import Interrupts
 from rlm_local.sandbox.child.link import HostLink
-from rlm_local.sandbox.child.lockdown import Confinement, NotConfined
+from rlm_local.sandbox.child.lockdown import LayerRefused, Surroundings
+from rlm_local.sandbox.child.private_root import SCRATCH
 from rlm_local.sandbox.child.subcalls import Subcalls
 from rlm_local.sandbox.child.toolbox import Toolbox
 from rlm_local.sandbox.child.wire import FrameError, encode_frame
@@ -36,24 +38,31 @@ class WorkerTask:
     """What one worker is forked for: plain values, made by the zygote."""
 
     __slots__ = (
-        "canary", "confinement", "context", "context_bytes", "environment", "facts", "mapped_start",
-        "memory_bytes", "own_text_bytes", "packages", "parent_pid", "readable", "spans",
+        "address_space_bytes", "around", "canary", "cells", "context", "context_bytes", "end",
+        "environment", "facts", "has_self_probe", "mapped_start", "memory_bytes",
+        "own_text_bytes", "packages", "plan", "spans", "top_names",
     )  # fmt: skip
 
-    def __init__(self, confinement: Confinement, environment: frozenset[str]) -> None:
-        self.confinement = confinement
+    def __init__(
+        self, plan: Confinement, around: Surroundings, environment: frozenset[str]
+    ) -> None:
+        self.plan = plan
+        self.around = around
         self.environment = environment
         self.context = ""
         self.context_bytes = 0  # of the whole text, which a slice's process has mapped as well
+        self.address_space_bytes = 0  # of the process this one was forked from
         self.spans: list[tuple[str, int, int]] = []
         self.mapped_start: int | None = 0
+        self.end: int | None = None
         self.own_text_bytes = 0
         self.memory_bytes: int | None = None
         self.canary = ""
         self.facts: dict[str, int] = {}
+        self.cells: dict[str, Any] = {}  # as `types.CellLimits`
         self.packages: tuple[str, ...] = ()
-        self.readable: tuple[str, ...] = ()
-        self.parent_pid = 0
+        self.has_self_probe = True
+        self.top_names: frozenset[str] | None = None
 
 
 def run_worker(task: WorkerTask) -> None:
@@ -61,47 +70,54 @@ def run_worker(task: WorkerTask) -> None:
     sock = socket.socket(fileno=PROTOCOL_FD)
     try:
         _lock_down(task)
+    except LayerRefused as error:
+        why = f"{error.layer}, which worked when it was tried: {error.why}"
+        sock.sendall(encode_frame({"op": "refused"}, (why,)))
+        return
     except (NotConfined, OSError) as error:
         sock.sendall(encode_frame({"op": "refused"}, (str(error),)))
         return
+    if task.around.scratch_bytes:
+        os.environ["TMPDIR"] = SCRATCH
     sys.path.extend(task.packages)
-    if task.confinement.sealed:
+    if task.plan.sealed:
         preload.explain_missing_modules()
     interrupts = Interrupts()
     interrupts.install()
     link = HostLink(sock, interrupts)
-    link.send({"op": "ready", "report": dict(task.confinement.report)})
+    link.send({"op": "ready", "report": dict(task.plan.report)})
     if task.mapped_start is None:
         task.context = _receive_text(link)
     _serve(task, link, interrupts)
 
 
 def _lock_down(task: WorkerTask) -> None:
+    around, plan = task.around, task.plan
+    around.memory_bytes = _memory_limit(task)
+    around.n_threads = int(task.cells["threads"])
+    around.n_descriptors = int(task.cells["descriptors"])
+    lockdown.confine(plan, around)
+    if not task.has_self_probe or not plan.wanted:
+        return
+    leaks = self_probe.find_leaks(task.canary, task.environment, task.top_names)
+    if leaks:
+        raise NotConfined(f"the sandbox probe failed, the process can: {'; '.join(leaks)}")
+
+
+def _memory_limit(task: WorkerTask) -> int:
     size = task.context_bytes + task.own_text_bytes
-    memory_bytes = task.memory_bytes
-    if memory_bytes is None:
-        memory_bytes = _MEMORY_BASE_BYTES + _MEMORY_PER_CONTEXT_BYTE * size
-    needed = _address_space_bytes() + task.own_text_bytes + _MEMORY_MIN_FREE_BYTES
-    if memory_bytes < needed:
+    limit = task.memory_bytes
+    if limit is None:
+        limit = _MEMORY_BASE_BYTES + _MEMORY_PER_CONTEXT_BYTE * size
+    needed = task.address_space_bytes + task.own_text_bytes + _MEMORY_MIN_FREE_BYTES
+    if task.end is not None:
+        needed += len(task.context)
+    if limit < needed:
         raise NotConfined(
-            f"cell_memory_bytes is {memory_bytes:,}, but a REPL over this context needs "
+            f"cell_memory_bytes is {limit:,}, but a REPL over this context needs "
             f"at least {needed:,}"
         )
-    lockdown.confine(
-        task.confinement,
-        readable=task.readable,
-        memory_bytes=memory_bytes,
-        parent_pid=task.parent_pid,
-    )
-    if task.confinement.seccomp:
-        leaks = self_probe.find_leaks(task.canary, task.parent_pid, task.environment)
-        if leaks:
-            raise NotConfined(f"the sandbox probe failed, the process can: {'; '.join(leaks)}")
-
-
-def _address_space_bytes() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
-        return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    return limit
 
 
 def _receive_text(link: HostLink) -> str:
@@ -114,7 +130,7 @@ def _receive_text(link: HostLink) -> str:
 
 
 def _serve(task: WorkerTask, link: HostLink, interrupts: Interrupts) -> None:
-    runner = CellRunner(interrupts)
+    runner = CellRunner(interrupts, int(task.cells["output_chars"]))
     tools = Toolbox(
         runner.namespace,
         task.context,
