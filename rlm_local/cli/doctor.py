@@ -1,30 +1,22 @@
 """`rlm-local doctor`: is this machine fit, and if not, what mends it.
 
-One line a check, each fault with its fix. Exit 0 when a question could be asked here, 1 when
-something required is broken. Repairs nothing but records of servers that are gone.
+One line a check, each fault with its fix; the sandbox first, a line for each of its properties.
+Exit 0 when a question could be asked here, 1 when something required is broken.
 """
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from rlm_local.cli.doctor_packages import Check, Level, ThisEnvironment, package_checks
-from rlm_local.config import Home
-from rlm_local.errors import PlacementError, RlmError
-from rlm_local.planner.hardware import Hardware, probe
-from rlm_local.registry import Registry, load_registry
+from rlm_local.cli.doctor_packages import Check, Level
+from rlm_local.cli.doctor_sandbox import ask_a_repl, sandbox_check, sandbox_json, sandbox_lines
 from rlm_local.types import Json
-from rlm_local.weights.store import WeightStore
 
-__all__ = ["doctor", "sandbox_check"]
+__all__ = ["doctor"]
 
-_GB = 10**9
-_LOW_DISK_BYTES = 5 * _GB
 _MARKS: dict[Level, str] = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 
@@ -34,19 +26,28 @@ _MARKS: dict[Level, str] = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
     type=click.Path(path_type=Path, dir_okay=False),
     help="Another models.yaml.",
 )
+@click.option("--sandbox-only", is_flag=True, help="Look at the sandbox and nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
-def doctor(context: click.Context, *, models_file: Path | None, as_json: bool) -> None:
+def doctor(
+    context: click.Context, *, models_file: Path | None, sandbox_only: bool, as_json: bool
+) -> None:
     """Check this machine; print what is wrong and how to mend it."""
-    checks = []
-    for check in _checks(load_registry(models_file)):
+    sandbox = ask_a_repl()
+    checks = [sandbox_check(sandbox)]
+    if not as_json:  # first, and at once: other checks take seconds
+        _print(checks[0])
+        for line in sandbox_lines(sandbox):
+            click.echo(line)
+    for check in () if sandbox_only else _machine_checks(models_file):
         checks.append(check)
         if not as_json:
             _print(check)
     broken = [check for check in checks if check.level == "fail"]
     if as_json:
         shown: list[Json] = [asdict(check) for check in checks]
-        click.echo(json.dumps({"ok": not broken, "checks": shown}))
+        told = {"ok": not broken, "checks": shown, "sandbox": sandbox_json(sandbox)}
+        click.echo(json.dumps(told))
     else:
         click.echo("this machine is fit" if not broken else f"{len(broken)} faults to mend")
     context.exit(1 if broken else 0)
@@ -58,118 +59,7 @@ def _print(check: Check) -> None:
         click.echo(f"      fix: {check.fix}")
 
 
-def _checks(registry: Registry) -> Iterator[Check]:
-    hardware, memory = _memory()
-    yield memory
-    yield from _cards(hardware)
-    yield from package_checks(ThisEnvironment(), has_gpu=bool(hardware and hardware.gpus))
-    yield sandbox_check(_sandbox_report())
-    home = Home.from_environment()
-    disk = _disk(home.root)
-    yield disk
-    if disk.level != "fail":
-        store = WeightStore(home.folder("weights"), registry)
-        yield from _weights(registry, store)
-        if hardware:
-            yield _stack(registry, hardware, store)
-        yield _servers(home)
+def _machine_checks(models_file: Path | None) -> Iterator[Check]:
+    from rlm_local.cli.doctor_machine import machine_checks
 
-
-def _memory() -> tuple[Hardware | None, Check]:
-    try:
-        hardware = probe()
-    except PlacementError as error:
-        return None, Check("memory", "fail", str(error), "run on Linux with /proc mounted")
-    gib = 1 << 30
-    detail = (
-        f"{hardware.ram_available_bytes / gib:.1f} of {hardware.ram_total_bytes / gib:.1f} GiB "
-        f"free, {hardware.n_logical_cores} logical cores, {hardware.cpu_level}"
-    )
-    if hardware.cpu_level == "none":
-        return hardware, Check("memory", "warn", f"{detail}: too old for vLLM on the CPU")
-    return hardware, Check("memory", "ok", detail)
-
-
-def _cards(hardware: Hardware | None) -> Iterator[Check]:
-    if hardware is None:
-        return
-    gib = 1 << 30
-    for gpu in hardware.gpus:
-        free, total = gpu.free_bytes / gib, gpu.total_bytes / gib
-        yield Check("gpu", "ok", f"{gpu.index}: {gpu.name}, {free:.1f} of {total:.1f} GiB free")
-    if not hardware.gpus:
-        yield Check("gpu", "ok", "none: models are served on the CPU")
-    for note in hardware.notes:
-        yield Check("gpu", "warn", note)
-
-
-def _sandbox_report() -> dict[str, str]:
-    from rlm_local.sandbox.doctor import sandbox_report
-
-    return sandbox_report()
-
-
-def sandbox_check(report: dict[str, str]) -> Check:
-    """What the sandbox's own report means for a user."""
-    detail = "; ".join(f"{name}: {value}" for name, value in report.items())
-    match report.get("level"):
-        case "standard" | "full":
-            return Check("sandbox", "ok", detail)
-        case "unavailable":
-            return Check(
-                "sandbox",
-                "fail",
-                detail,
-                "use a kernel with seccomp, or a container profile that allows it; "
-                "`--sandbox off` runs a model's code unconfined",
-            )
-        case _:
-            return Check("sandbox", "warn", detail, "a kernel with Landlock (5.13 or newer)")
-
-
-def _disk(root: Path) -> Check:
-    place = next(folder for folder in (root, *root.parents) if folder.exists())
-    if not os.access(place, os.W_OK):
-        return Check(
-            "disk", "fail", f"cannot write to {place}", "set RLM_LOCAL_HOME to a folder of yours"
-        )
-    free = shutil.disk_usage(place).free
-    detail = f"{free / _GB:.0f} GB free in {root}"
-    if free < _LOW_DISK_BYTES:
-        return Check("disk", "warn", detail, "free some, or set RLM_LOCAL_HOME to another disk")
-    return Check("disk", "ok", detail)
-
-
-def _weights(registry: Registry, store: WeightStore) -> Iterator[Check]:
-    states = {model: store.state(model) for model in registry.models}
-    present = [model for model, state in states.items() if state == "present"]
-    if present:
-        yield Check("weights", "ok", ", ".join(present))
-    else:
-        yield Check("weights", "warn", "none yet", "rlm-local pull cpu-small")
-    for model, state in states.items():
-        if state == "incomplete":
-            yield Check("weights", "warn", f"{model} is incomplete", f"rlm-local pull {model}")
-
-
-def _stack(registry: Registry, hardware: Hardware, store: WeightStore) -> Check:
-    from rlm_local.planner.placement import choose_stack
-
-    try:
-        return Check("stack", "ok", f"auto is {choose_stack(registry, hardware, store.is_present)}")
-    except RlmError as error:
-        return Check("stack", "warn", f"auto finds none: {error}")
-
-
-def _servers(home: Home) -> Check:
-    from rlm_local.serving.server_records import ServerRecords
-
-    folder = home.folder("servers")
-    before = len(list(folder.glob("*.json")))
-    try:
-        up = ServerRecords(folder).all()  # ends what is left of servers that are gone
-    except RlmError as error:
-        return Check("servers", "warn", str(error))
-    if gone := before - len(up):
-        return Check("servers", "warn", f"{gone} records of servers that are gone were removed")
-    return Check("servers", "ok", ", ".join(record.stack for record in up) or "none up")
+    return machine_checks(models_file)

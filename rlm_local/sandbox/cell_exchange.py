@@ -73,6 +73,7 @@ class CellExchange:
         self._failure: BaseException | None = None
         self._n_strays = 0
         self._is_deaf = False  # it does not read its replies
+        self._is_first = True  # the next frame is the first of the cell
         self._began_early = False  # the next frame was begun before this cell
         self._prompt_bytes = 0
         self._unanswered_bytes = 0
@@ -181,8 +182,9 @@ class CellExchange:
 
     async def _next(self, timeout_s: float) -> Done | None:
         """Take one frame, or none in time; the cell's result if it was that."""
+        at_once, self._is_first = self._is_first, False
         try:
-            frame = await self._worker.channel.next_frame(timeout_s)
+            frame = await self._worker.channel.next_frame(timeout_s, at_once=at_once)
             if self._is_deaf:
                 raise FrameError(
                     f"over {_MAX_UNSENT_BYTES:,} bytes of replies that it did not read"

@@ -4,6 +4,7 @@ Reads only while somebody waits, so that a flood stays in the sender. Knows no o
 """
 
 import asyncio
+import select
 import socket
 
 from rlm_local.sandbox.child.wire import Frame, FrameReader, encode_frame
@@ -12,6 +13,7 @@ __all__ = ["ChannelClosed", "FrameChannel"]
 
 _RECEIVE_BYTES = 1 << 17
 _WAITING_READS = 64
+_AT_ONCE_MS = 1
 _FRAMES_BETWEEN_YIELDS = 256
 """A sender that never pauses must not keep the loop from its other work."""
 
@@ -27,6 +29,8 @@ class FrameChannel:
         sock.setblocking(False)
         self._socket = sock
         self._fd = sock.fileno()
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLIN)
         self._loop = asyncio.get_running_loop()
         self._reader = FrameReader()
         self._received = memoryview(bytearray(_RECEIVE_BYTES))
@@ -79,8 +83,11 @@ class FrameChannel:
                 return frame
         return None
 
-    async def next_frame(self, timeout_s: float) -> Frame | None:
+    async def next_frame(self, timeout_s: float, *, at_once: bool = False) -> Frame | None:
         """The next frame; None when the time is up or `wake` was called.
+
+        `at_once`: it is likely to come within a millisecond, so for that long the loop is held:
+        its own way of waiting takes longer than most cells.
 
         Raises:
             ChannelClosed: the other end is gone, or this one was closed.
@@ -92,6 +99,10 @@ class FrameChannel:
         frame = self._reader.next_frame()
         if frame is not None:
             return frame
+        if at_once and self._poll.poll(_AT_ONCE_MS) and self._receive():
+            frame = self._reader.next_frame()
+            if frame is not None:
+                return frame
         deadline_s = self._loop.time() + timeout_s
         while await self._more(deadline_s):
             frame = self._reader.next_frame()

@@ -21,6 +21,7 @@ __all__ = ["LiveWorker", "start_worker"]
 _READY_TIMEOUT_S = 60.0
 _DEATH_TIMEOUT_S = 10.0
 _STATUS_TIMEOUT_S = 5.0
+_PAUSE_AFTER_S = 0.01
 _TEXT_PART_CHARS = 4 << 20
 _SIGNAL_MEANINGS: dict[int, str] = {
     signal.SIGSEGV: "it crashed (SIGSEGV: deep recursion, or C code that broke)",
@@ -40,6 +41,8 @@ class LiveWorker:
         self._pid = forked.pid
         self._pidfd = forked.pidfd
         self._exited = forked.exited
+        self._pause: asyncio.TimerHandle | None = None
+        self._is_stopped = False
 
     @property
     def pid(self) -> int:
@@ -56,12 +59,20 @@ class LiveWorker:
         self._signal(signal.SIGINT)
 
     def pause(self) -> None:
-        """Stop every thread of it: between cells nothing is to run."""
-        self._signal(signal.SIGSTOP)
+        """Stop every thread of it in a moment: between cells nothing is to run.
+
+        Not at once: signals cost as much as a small cell, and one may follow on the heels.
+        """
+        self._pause = asyncio.get_running_loop().call_later(_PAUSE_AFTER_S, self._stop)
 
     def resume(self) -> None:
         """Undo `pause`."""
-        self._signal(signal.SIGCONT)
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        if self._is_stopped:
+            self._is_stopped = False
+            self._signal(signal.SIGCONT)
 
     async def kill(self) -> None:
         """Kill the process and wait for its end. Safe to call twice."""
@@ -85,6 +96,10 @@ class LiveWorker:
         told = f": {last_words}" if last_words else ""
         return f"its process ended itself with exit status {os.WEXITSTATUS(status)}{told}"
 
+    def _stop(self) -> None:
+        self._is_stopped = True
+        self._signal(signal.SIGSTOP)
+
     def _signal(self, number: int) -> None:
         if self._pidfd < 0 or self._exited.done():
             return
@@ -93,6 +108,8 @@ class LiveWorker:
             signal.pidfd_send_signal(self._pidfd, number)
 
     def _release(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
         self.channel.close()
         self.output.close()
         if self._pidfd >= 0:

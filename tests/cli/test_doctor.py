@@ -6,14 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from rlm_local.cli.doctor import doctor, sandbox_check
-
-
-@pytest.mark.parametrize(
-    ("level", "expected"), [("standard", "ok"), ("sealed", "warn"), ("unavailable", "fail")]
-)
-def test_the_sandbox_level_decides(level: str, expected: str) -> None:
-    assert sandbox_check({"level": level, "files": "Landlock"}).level == expected
+from rlm_local.cli.doctor import doctor
 
 
 @pytest.fixture
@@ -40,6 +33,7 @@ def test_this_machine_gets_a_whole_report(home: Path) -> None:
     }
     assert by_name["weights"]["fix"] == "rlm-local pull cpu-small"
     assert by_name["servers"]["level"] == "warn"
+    assert shown["sandbox"]["level"] in {"full", "standard", "sealed"}
     assert not (home / "servers" / "old.json").exists()
 
 

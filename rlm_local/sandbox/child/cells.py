@@ -92,6 +92,8 @@ class CellRunner:
 
     def _execute(self, code: str, filename: str, outcome: CellOutcome) -> None:
         lines = [line + "\n" for line in code.split("\n")]
+        if type(linecache.cache) is not dict:  # a cell's doing
+            linecache.cache = {}
         linecache.cache[filename] = (len(code), None, lines, filename)
         tree = ast.parse(code, filename)
         shows = _keep_last_value(tree) and not code.rstrip().endswith(";")

@@ -220,8 +220,7 @@ async def _attempt(repl: WorkerProcess, attack: Attack) -> tuple[CellResult, str
 
 
 def _pid_of(repl: WorkerProcess) -> int:
-    worker = repl._worker
-    return 0 if worker is None else worker._pid
+    return repl.pid or 0
 
 
 def _numbers() -> dict[str, int]:

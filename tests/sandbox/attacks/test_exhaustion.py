@@ -54,9 +54,9 @@ async def test_memory_that_runs_out_is_an_error_and_variables_are_kept(
 
 def _peak_bytes(repl: Repl) -> int:
     """The most memory the process ever held, as the kernel tells the host."""
-    worker = repl.worker._worker
-    assert worker is not None
-    status = Path(f"/proc/{worker.pid}/status").read_text()
+    pid = repl.worker.pid
+    assert pid is not None
+    status = Path(f"/proc/{pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
 

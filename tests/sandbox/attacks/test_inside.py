@@ -44,9 +44,9 @@ async def test_the_kernel_shows_four_descriptors_and_nothing_that_was_inheritabl
     try:
         repl = await open_repl()
         await repl("1")
-        worker = repl.worker._worker
-        assert worker is not None
-        assert _descriptors(worker.pid) == ["0", "1", "2", "3"]
+        pid = repl.worker.pid
+        assert pid is not None
+        assert _descriptors(pid) == ["0", "1", "2", "3"]
     finally:
         os.close(inheritable)
         os.close(event)

@@ -103,9 +103,9 @@ async def test_useful_code_works_over_40_mb_with_little_memory_of_its_own(
 
 def _own_bytes(repl: Repl) -> int:
     """Memory that is this process's alone, as the kernel tells the host."""
-    worker = repl.worker._worker
-    assert worker is not None
-    rollup = Path(f"/proc/{worker.pid}/smaps_rollup").read_text()
+    pid = repl.worker.pid
+    assert pid is not None
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     sizes = dict(line.split(":", 1) for line in rollup.splitlines()[1:])
     return sum(int(sizes[name].split()[0]) for name in ("Private_Dirty", "Private_Clean")) * 1024
 
