@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from rlm_local.distributed import Distributed, checked_flags
 from rlm_local.errors import ConfigError
 from rlm_local.types import ReplyStyle
 
 __all__ = [
+    "KvCacheDtype",
     "Mirror",
     "ModelSpec",
     "ProfileSpec",
@@ -35,6 +37,8 @@ Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 # These become names of files and folders: no way up, nothing hidden.
 SafeName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 
+KvCacheDtype = Literal["auto", "fp8"]
+Flags = Annotated[tuple[str, ...], AfterValidator(checked_flags)]
 
 SpecT = TypeVar("SpecT")
 
@@ -115,6 +119,9 @@ class ModelSpec(_Spec):
     """Bytes of the weights as served, for planning before anything is on disk."""
     kv_bytes_per_token: int = Field(gt=0)
     """KV cache of one token, all layers, bf16."""
+    config: dict[str, Any] = {}
+    """What its config.json says of layers and heads, for planning before it is on disk. Absent:
+    `kv_bytes_per_token` in plain full attention, on one card."""
     parameters: str = ""
     """Size as people say it, such as `1.5B`."""
     tie_embeddings: bool = False
@@ -122,7 +129,7 @@ class ModelSpec(_Spec):
     source: Source
     root: RootRole = RootRole()
     worker: WorkerRole = WorkerRole()
-    vllm_args: tuple[str, ...] = ()
+    vllm_args: Flags = ()
     """Flags this model needs, added to the server's command line."""
     chat_template_kwargs: dict[str, bool | str | int] = {}
     """Sent with every request, such as `enable_thinking: false`."""
@@ -164,8 +171,44 @@ class StackSpec(_Spec):
     kv_cache_gib: float | None = Field(default=None, gt=0)
     """KV cache of the root's server. Absent: what the placement leaves free (GPU)."""
     worker_kv_cache_gib: float | None = Field(default=None, gt=0)
+    kv_cache_dtype: KvCacheDtype = "auto"
+    """Of the root's server. `fp8` holds twice the tokens and needs compute capability 8.9."""
+    worker_kv_cache_dtype: KvCacheDtype = "auto"
+    tensor_parallel: int | None = Field(default=None, ge=1)
+    """Cards the root's server is cut over. Absent: as few as hold it."""
+    worker_tensor_parallel: int | None = Field(default=None, ge=1)
+    gpus: tuple[int, ...] = ()
+    """Cards the root's server may use, by index. Absent: any."""
+    worker_gpus: tuple[int, ...] = ()
+    distributed: Distributed = Distributed()
+    """How the root's server goes over more cards and machines than that."""
+    worker_distributed: Distributed = Distributed()
+    vllm_args: Flags = ()
+    """More of vLLM's flags for the root's server, after those its model needs."""
+    worker_vllm_args: Flags = ()
+    max_num_batched_tokens: int | None = Field(default=None, gt=0)
+    """Tokens a server computes in one step. Absent: vLLM's choice."""
     direct_tokens: int = Field(default=8192, ge=0)
     """In mode `auto`, contexts up to this size go straight to the root."""
+
+    @model_validator(mode="after")
+    def _can_be_spread(self) -> "StackSpec":
+        for role, spread, cards in (
+            ("", self.distributed, self.tensor_parallel),
+            ("worker_", self.worker_distributed, self.worker_tensor_parallel),
+        ):
+            if spread.is_plain:
+                continue
+            if self.device != "cuda" or self.backend != "vllm":
+                raise ValueError(f"{role}distributed is for vLLM on GPUs (device: cuda)")
+            if spread.machines > 1 and cards is None:
+                raise ValueError(f"{role}distributed over machines needs {role}tensor_parallel")
+            if spread.cards_here(cards or 1) is None and cards is not None:
+                raise ValueError(
+                    f"{role}distributed: {cards} x {spread.pipeline_parallel} x "
+                    f"{spread.data_parallel} cards do not divide over {spread.machines} machines"
+                )
+        return self
 
 
 class Registry(_Spec):
@@ -270,7 +313,7 @@ def _explain(file: Path, error: ValidationError) -> str:
 
 
 def _keys_at(place: tuple[int | str, ...]) -> Iterable[str]:
-    kinds: dict[str, type[_Spec]] = {
+    kinds: dict[str, type[BaseModel]] = {
         "models": ModelSpec,
         "profiles": ProfileSpec,
         "stacks": StackSpec,
@@ -279,8 +322,10 @@ def _keys_at(place: tuple[int | str, ...]) -> Iterable[str]:
         "root": RootRole,
         "worker": WorkerRole,
         "sampling": SamplingSpec,
+        "distributed": Distributed,
+        "worker_distributed": Distributed,
     }
-    kind: type[_Spec] = Registry
+    kind: type[BaseModel] = Registry
     for part in place[:-1]:
         kind = kinds.get(str(part), kind)
     return kind.model_fields

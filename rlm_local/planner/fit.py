@@ -1,11 +1,13 @@
 """The arithmetic of memory: do these models fit in this room, and with how much KV cache?
 
-Pure integers; knows neither stacks nor hardware. The formula is vLLM's own: what is free, less
-weights and overhead, is KV cache, and one sequence of the full window must fit in it.
+Pure; knows neither stacks nor hardware. The formula is vLLM's own: what is free, less weights and
+overhead, is KV cache, and one sequence of the full window must fit in it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from rlm_local.planner.kv_cache import KvCache
 
 __all__ = ["LEAST_WINDOW_TOKENS", "Ask", "Fit", "Room", "fit", "gib"]
 
@@ -20,12 +22,12 @@ _WINDOW_STEP_TOKENS = 256
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What one server wants. `kv_cache_bytes` is `None` where the entry leaves it to us."""
+    """What one server wants of a card. `kv_cache_bytes` is `None` where it is left to us."""
 
     model: str
     weight_bytes: int
     overhead_bytes: int
-    kv_bytes_per_token: int
+    cache: KvCache
     window_tokens: int
     kv_cache_bytes: int | None
 
@@ -42,17 +44,18 @@ class Ask:
     @property
     def least_bytes(self) -> int:
         """What it takes at the very least."""
-        return self.fixed_bytes + self.least_window_tokens * self.kv_bytes_per_token
+        return self.fixed_bytes + self.cache.least_bytes(self.least_window_tokens)
 
     @property
     def window_bytes(self) -> int:
         """KV cache of one full window."""
-        return self.window_tokens * self.kv_bytes_per_token
+        return self.cache.least_bytes(self.window_tokens)
 
     @property
     def usual_kv_bytes(self) -> int:
         """The KV cache the entry names, or a few full windows."""
-        return self.kv_cache_bytes or _SEQUENCES_WANTED * self.window_bytes
+        windows = _SEQUENCES_WANTED * self.cache.sequence_bytes(self.window_tokens)
+        return self.kv_cache_bytes or windows + self.cache.block_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +119,18 @@ def _most(ask: Ask, others: Sequence[Ask], pool: int) -> int:
 
 def _fit_one(ask: Ask, kv_cache_bytes: int, room: Room) -> Fit | None:
     window = ask.window_tokens
-    tokens = kv_cache_bytes // ask.kv_bytes_per_token
     cuts = []
     if ask.kv_cache_bytes is not None and kv_cache_bytes < ask.kv_cache_bytes:
         wanted, given = gib(ask.kv_cache_bytes), gib(kv_cache_bytes)
         cuts.append(
             f"KV cache of {ask.model} cut from {wanted} to {given}: {room.name} has no more"
         )
-    if tokens < window:
-        window = tokens // _WINDOW_STEP_TOKENS * _WINDOW_STEP_TOKENS
+    if kv_cache_bytes < ask.window_bytes:
+        longest = ask.cache.longest_window(kv_cache_bytes, window)
+        window = longest // _WINDOW_STEP_TOKENS * _WINDOW_STEP_TOKENS
         cuts.append(
             f"window of {ask.model} cut from {ask.window_tokens:,} to {window:,} tokens: "
-            f"its KV cache of {gib(kv_cache_bytes)} holds {tokens:,}"
+            f"its KV cache of {gib(kv_cache_bytes)} holds {longest:,}"
         )
     if window < ask.least_window_tokens:
         return None

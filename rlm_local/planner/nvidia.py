@@ -1,4 +1,4 @@
-"""The NVIDIA cards of this machine, asked of `nvidia-smi`.
+"""The NVIDIA cards of this machine, asked of `nvidia-smi` (NVML's own front end).
 
 A machine without the program, or on which it fails, has no cards; a note says why.
 """
@@ -17,6 +17,7 @@ _FIELDS = (
     "memory.free",
     "compute_cap",
     "mig.mode.current",
+    "display_active",
 )
 _TIMEOUT_S = 10.0
 _MIB = 1 << 20
@@ -26,7 +27,10 @@ _LEAST_CAPABILITY = (7, 5)
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One card. `free_bytes` is what no process holds now; a desktop's share is gone from it."""
+    """One card. `free_bytes` is what no process holds now; a desktop's share is gone from it.
+
+    `drives_display`: a desktop is shown on it, and may want more.
+    """
 
     index: int
     uuid: str
@@ -34,6 +38,7 @@ class Gpu:
     total_bytes: int
     free_bytes: int
     compute_capability: tuple[int, int]
+    drives_display: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ def _gpu(cells: dict[str, str]) -> Gpu:
         total_bytes=int(cells["memory.total"]) * _MIB,
         free_bytes=int(cells["memory.free"]) * _MIB,
         compute_capability=_capability(cells["compute_cap"]),
+        drives_display=cells["display_active"] == "Enabled",
     )
 
 

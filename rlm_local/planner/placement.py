@@ -6,8 +6,10 @@ Pure; asks through `present` whether weights are on disk and fetches nothing.
 from collections.abc import Callable
 
 from rlm_local.errors import PlacementError
+from rlm_local.planner.alternatives import alternatives
 from rlm_local.planner.fit import gib
 from rlm_local.planner.hardware import Hardware
+from rlm_local.planner.knowledge import Knowledge
 from rlm_local.planner.layout import Placement, Refusal, ServerPlacement, place
 from rlm_local.registry import Registry, StackSpec
 
@@ -21,33 +23,50 @@ __all__ = [
 ]
 
 
-def plan(registry: Registry, stack_name: str, hardware: Hardware) -> Placement:
+def plan(
+    registry: Registry, stack_name: str, hardware: Hardware, knowledge: Knowledge | None = None
+) -> Placement:
     """Place a stack on a machine.
+
+    Args:
+        registry: models.yaml.
+        stack_name: which of its stacks.
+        hardware: the machine, real or imagined.
+        knowledge: what is known beyond models.yaml: files on disk, earlier starts.
 
     Raises:
         ConfigError: no stack of that name.
-        PlacementError: it does not fit; says what it needs, what is free, and what would fit.
+        PlacementError: it does not fit; says what it needs, what is free, how much is missing, what
+            change of its entry would fit, and which other stacks do.
     """
-    found = place(registry, stack_name, hardware)
+    found = place(registry, stack_name, hardware, knowledge)
     if isinstance(found, Placement):
         return found
-    others = fitting_stacks(registry, hardware)
-    hint = f"would fit: {', '.join(others)}" if others else "no other stack fits here either"
-    raise PlacementError("; ".join([found.reason, *hardware.notes, hint]))
+    changes = alternatives(registry, stack_name, hardware, knowledge or Knowledge())
+    others = fitting_stacks(registry, hardware, knowledge)
+    hints = [f"it would fit with {' or with '.join(changes)}"] if changes else []
+    hints.append(f"would fit: {', '.join(others)}" if others else "no other stack fits here either")
+    raise PlacementError("; ".join([found.reason, *hardware.notes, *hints]))
 
 
-def choose_stack(registry: Registry, hardware: Hardware, present: Callable[[str], bool]) -> str:
+def choose_stack(
+    registry: Registry,
+    hardware: Hardware,
+    present: Callable[[str], bool],
+    knowledge: Knowledge | None = None,
+) -> str:
     """The largest stack that fits the memory free now and whose weights are here.
 
     Args:
         registry: models.yaml.
         hardware: the machine.
         present: whether the weights of a model, by name, are on disk.
+        knowledge: what is known beyond models.yaml.
 
     Raises:
         PlacementError: nothing fits; or nothing that fits is here, then it says what to pull.
     """
-    fitting = fitting_stacks(registry, hardware)
+    fitting = fitting_stacks(registry, hardware, knowledge)
     for name in fitting:
         if not _absent(registry, name, present):
             return name
@@ -70,13 +89,15 @@ def largest_fitting(registry: Registry, hardware: Hardware) -> str:
     return _first(fitting_stacks(registry, hardware), registry, hardware)
 
 
-def fitting_stacks(registry: Registry, hardware: Hardware) -> tuple[str, ...]:
+def fitting_stacks(
+    registry: Registry, hardware: Hardware, knowledge: Knowledge | None = None
+) -> tuple[str, ...]:
     """Stacks that fit, best first: by size of the card they are made for, then by weights.
 
     Those whose window had to be cut below half come last, and those of the CPU count only where
     no stack fits a GPU.
     """
-    placements = {name: place(registry, name, hardware) for name in registry.stacks}
+    placements = {name: place(registry, name, hardware, knowledge) for name in registry.stacks}
     fitting = {name: p for name, p in placements.items() if isinstance(p, Placement)}
     on_gpu = {name: p for name, p in fitting.items() if p.device == "cuda"}
 

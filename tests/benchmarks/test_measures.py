@@ -3,7 +3,11 @@ import pytest
 from benchmarks.batch import batch_s, least_s, most_at_once
 from benchmarks.first_request import child_starts_s, first_root_s
 from benchmarks.instant_server import Exchange
+from benchmarks.runaway_cells import KINDS
+from benchmarks.runaways import ending_of
+from benchmarks.sandbox_soak import Holdings, slope
 from benchmarks.turn_overhead import gaps_s
+from rlm_local.types import CellResult
 
 
 def _exchange(rule: int, arrived_s: float, answered_s: float) -> Exchange:
@@ -49,3 +53,28 @@ def test_a_childs_start_is_the_time_since_the_reply_before_it() -> None:
 def test_gaps_leave_out_the_servers_own_time() -> None:
     log = [_exchange(0, 1.0, 1.5), _exchange(0, 1.51, 2.0), _exchange(0, 2.03, 2.1)]
     assert gaps_s(log) == pytest.approx([0.01, 0.03])
+
+
+def _cell(*, error: str | None = None, interrupted: bool = False, restarted: bool = False) -> str:
+    result = CellResult(
+        "", 0, None, error, None, None, 1.0, interrupted=interrupted, restarted=restarted
+    )
+    return ending_of(result)
+
+
+def test_a_cell_killed_at_its_limit_is_a_restart_and_no_interrupt() -> None:
+    assert _cell(interrupted=True, restarted=True) == "restarted"
+    assert _cell(interrupted=True) == "interrupted"
+    assert _cell(error="Stopped after 1 s. Variables are kept.") == "interrupted"
+    assert _cell(error="ValueError: no") == "ends"
+
+
+def test_kinds_of_runaways_have_names_of_their_own() -> None:
+    assert len({kind.name for kind in KINDS}) == len(KINDS)
+
+
+def test_slope_is_of_the_second_half_without_the_end() -> None:
+    rss = [0, 900, 100, 200, 300, 400, 500, 0]
+    seen = [Holdings(10 * n, 0, held, 0, 0, 0, 0, 0, 0, 0) for n, held in enumerate(rss)]
+    assert slope(seen, "rss_bytes") == pytest.approx(10.0)
+    assert slope(seen[:4], "rss_bytes") == 0.0

@@ -54,6 +54,56 @@ def test_batch_sends_every_prompt_and_never_more_at_once_than_the_server_takes(
     assert report["measures"][0]["against"] == "least the server allows"
 
 
+def test_sandbox_start_times_the_whole_sandbox_none_and_each_layer(tmp_path: Path) -> None:
+    small = ("--chars", "100000", "--repeats", "1", "--each-layer")
+    report = _report(tmp_path, "benchmarks.sandbox_start", *small)
+    kinds = [row["kind"] for row in report["rows"]]
+    assert kinds[:2] == ["auto", "off"]
+    assert kinds[-1] == "without checks, seccomp"
+    assert all(row["median ms"] > 0 for row in report["rows"])
+    cost = next(one for one in report["measures"] if one["name"] == "cost of the sandbox")
+    assert cost["against"] == "limit"
+
+
+def test_cell_round_trip_times_echoes_cells_and_sub_calls(tmp_path: Path) -> None:
+    small = ("--cells", "40", "--queries", "20", "--chars", "1000")
+    report = _report(tmp_path, "benchmarks.cell_round_trip", *small)
+    assert [row["n"] for row in report["rows"]] == [40, 40, 40, 4]
+    assert {one["against"] for one in report["measures"]} >= {"limit", "bare echo, same run"}
+
+
+def test_runaways_tells_how_each_kind_ended(tmp_path: Path) -> None:
+    small = ("--n", "3", "--only", "endless loop,os._exit,sys.exit", "--limit-s", "0.2")
+    report = _report(tmp_path, "benchmarks.runaways", *small, "--chars", "1000")
+    assert [(row["kind"], row["wrong"]) for row in report["rows"]] == [
+        ("endless loop", 0),
+        ("os._exit", 0),
+        ("sys.exit", 0),
+    ]
+    (loop, death, _) = report["rows"]
+    assert (loop["interrupted"], death["restarted"]) == (1, 1)
+
+
+def test_sandbox_soak_counts_before_meanwhile_and_after(tmp_path: Path) -> None:
+    small = ("--cells", "60", "--restarts", "4", "--chars", "1000")
+    report = _report(tmp_path, "benchmarks.sandbox_soak", *small)
+    first, *meanwhile, last = report["rows"]
+    assert last["cells"] >= 60
+    assert last["restarts"] >= 4
+    assert first["processes"] == last["processes"] == 0
+    assert all(row["processes"] > 0 for row in meanwhile)
+
+
+def test_result_cache_sends_no_finished_prompt_again(tmp_path: Path) -> None:
+    small = ("--prompts", "40", "--latency-ms", "100", "--capacity", "4")
+    report = _report(tmp_path, "benchmarks.result_cache", *small)
+    requests = [row["worker requests"] for row in report["rows"]]
+    assert requests[:2] == [40, 0]
+    assert 0 < requests[3] <= 20
+    again = next(m for m in report["measures"] if m["name"] == "finished prompts sent again")
+    assert again["value"] == 0
+
+
 @pytest.fixture
 def text(tmp_path: Path) -> Path:
     path = tmp_path / "text.txt"

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlm_local.planner.fit import LEAST_WINDOW_TOKENS, Ask, Room, fit, gib
+from rlm_local.planner.fit import Ask, Room, fit, gib
+from rlm_local.planner.kv_cache import CacheSettings, plain_kv_cache
 from tests.unhurried import UNHURRIED
 
 _MIB = 1 << 20
@@ -16,7 +17,7 @@ def _ask(
         model="m",
         weight_bytes=weights * _MIB,
         overhead_bytes=100 * _MIB,
-        kv_bytes_per_token=per_token,
+        cache=plain_kv_cache(per_token, CacheSettings(block_tokens=1)),
         window_tokens=window,
         kv_cache_bytes=None if kv is None else kv * _MIB,
     )
@@ -49,7 +50,7 @@ def test_what_fits_is_within_the_room_and_holds_one_sequence(
     taken = sum(ask.fixed_bytes + one.kv_cache_bytes for ask, one in zip(asks, found, strict=True))
     assert taken <= room.usable_bytes
     for ask, one in zip(asks, found, strict=True):
-        assert one.window_tokens * ask.kv_bytes_per_token <= one.kv_cache_bytes
+        assert ask.cache.least_bytes(one.window_tokens) <= one.kv_cache_bytes
         assert ask.least_window_tokens <= one.window_tokens <= ask.window_tokens
         assert bool(one.cuts) >= (one.window_tokens < ask.window_tokens), "a cut is told"
 
@@ -80,16 +81,17 @@ def test_on_a_card_what_is_left_is_all_kv_cache() -> None:
 def test_in_memory_only_a_few_windows_are_taken() -> None:
     (one,) = fit([_ask()], _room(5000)) or ()
 
-    assert one.kv_cache_bytes == 4 * 16384 * 1024
+    assert one.kv_cache_bytes == (4 * 16384 + 1) * 1024, "and the block that is never given out"
 
 
 @pytest.mark.parametrize(
     ("free", "window"),
     [
-        (50 + 1100 + 16, 16384),
-        (50 + 1100 + 12, 12288),
-        (50 + 1100 + 8, LEAST_WINDOW_TOKENS),
-        (50 + 1100 + 7, None),
+        (50 + 1100 + 17, 16384),
+        (50 + 1100 + 16, 16128),  # one block of the pool is never given out
+        (50 + 1100 + 13, 13056),
+        (50 + 1100 + 9, 8960),
+        (50 + 1100 + 8, None),
         (50 + 1100, None),
         (0, None),
     ],

@@ -19,7 +19,7 @@ def _check_invariants(hardware: Hardware) -> None:
         for server in placement.servers:
             model = REGISTRY.model(server.model)
             window_bytes = server.max_model_len * model.kv_bytes_per_token
-            assert window_bytes <= server.kv_cache_bytes, "one full sequence fits"
+            assert window_bytes < server.kv_cache_bytes, "one full sequence fits"
             assert server.max_model_len >= LEAST_WINDOW_TOKENS
             for card in server.gpus:
                 used_of_card[card.uuid] = used_of_card.get(card.uuid, 0) + server.needed_bytes
@@ -78,7 +78,7 @@ def test_a_shared_server_takes_what_the_card_leaves() -> None:
 def test_two_servers_on_one_card_share_what_is_left() -> None:
     root, worker = plan(REGISTRY, "gpu-80gb", machine(120, gpu(0, 80))).servers
 
-    assert root.kv_cache_bytes == 4 * 65536 * 24576, "four windows"
+    assert root.kv_cache_bytes == (4 * 65536 + 16) * 24576, "four windows and a block"
     assert worker.kv_cache_bytes > root.kv_cache_bytes, "the worker takes the rest"
     shares = (root.gpu_memory_utilization or 1) + (worker.gpu_memory_utilization or 1)
     assert shares <= 0.95
@@ -124,7 +124,7 @@ def test_a_card_that_is_short_shortens_the_window_and_says_so() -> None:
     assert server.max_model_len % 256 == 0
     assert placement.cuts == (
         f"window of coder-30b-awq cut from 32,768 to {server.max_model_len:,} tokens: "
-        "its KV cache of 1.6 GiB holds 17,476",
+        "its KV cache of 1.6 GiB holds 17,456",
     )
 
 
@@ -159,7 +159,7 @@ def test_a_cpu_too_old_for_vllm_is_refused() -> None:
 def test_a_refusal_says_what_it_would_take() -> None:
     found = place(REGISTRY, "gpu-24gb", machine(22))
 
-    least = 17 + 1.7 + 8192 * 98304 / GIB
+    least = 17 + 1.7 + (8192 + 16) * 98304 / GIB
     assert isinstance(found, Refusal)
     assert found.needed_bytes == pytest.approx(least * GIB, rel=1e-6)
 

@@ -4,8 +4,8 @@ from tests.planner.machine_on_disk import MachineOnDisk
 
 _MIB = 1 << 20
 
-_RTX_4090 = "0, GPU-a1b2c3d4, NVIDIA GeForce RTX 4090, 24564, 23012, 8.9, [N/A]"
-_H100 = "1, GPU-e5f60718, NVIDIA H100 80GB HBM3, 81559, 81008, 9.0, Disabled"
+_RTX_4090 = "0, GPU-a1b2c3d4, NVIDIA GeForce RTX 4090, 24564, 23012, 8.9, [N/A], Enabled"
+_H100 = "1, GPU-e5f60718, NVIDIA H100 80GB HBM3, 81559, 81008, 9.0, Disabled, Disabled"
 
 
 def test_no_nvidia_smi_is_no_gpu_and_no_complaint(machine: MachineOnDisk) -> None:
@@ -23,6 +23,7 @@ def test_cards_are_read_with_what_is_free(machine: MachineOnDisk) -> None:
     assert first.free_bytes == 23012 * _MIB
     assert second.total_bytes == 81559 * _MIB
     assert second.uuid == "GPU-e5f60718"
+    assert (first.drives_display, second.drives_display) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -50,9 +51,9 @@ def test_hidden_cards_are_not_used(
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("0, GPU-x, Tesla V100, 16160, 16000, 7.0, [N/A]", "compute capability 7.0"),
-        ("0, GPU-x, NVIDIA GB10, [N/A], [N/A], 12.1, [N/A]", "does not tell its memory"),
-        ("0, GPU-x, NVIDIA H100, 81559, 81000, 9.0, Enabled", "MIG"),
+        ("0, GPU-x, Tesla V100, 16160, 16000, 7.0, [N/A], Disabled", "compute capability 7.0"),
+        ("0, GPU-x, NVIDIA GB10, [N/A], [N/A], 12.1, [N/A], Disabled", "does not tell its memory"),
+        ("0, GPU-x, NVIDIA H100, 81559, 81000, 9.0, Enabled, Disabled", "MIG"),
     ],
 )
 def test_a_card_that_cannot_be_used_is_left_out_with_the_reason(

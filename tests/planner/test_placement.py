@@ -37,7 +37,7 @@ def test_what_fits_where(name: str, fitting: list[str]) -> None:
             "cpu-small",
             r"stack cpu-small needs at least 6\.2 GiB \(one-and-half-b: weights 2\.9 GiB, overhead "
             r"3\.1 GiB, KV cache of 8,192 tokens 0\.2 GiB\); memory has 6\.0 GiB to give "
-            r"\(7\.0 GiB free, 1\.0 GiB kept back\); would fit: cpu-tiny$",
+            r"\(7\.0 GiB free, 1\.0 GiB kept back\), 0\.2 GiB too little; would fit: cpu-tiny$",
         ),
         ("24 GiB, no GPU", "gpu-24gb", r"needs an NVIDIA GPU and none was found; would fit: cpu-"),
         ("24 GB card in use", "gpu-24gb", r"GPU 0 \(Card 24\) has 4\.8 GiB to give"),
