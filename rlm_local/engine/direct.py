@@ -72,7 +72,8 @@ async def answer_directly(parts: Parts, task: Task, prompt: DirectPrompt) -> End
         )
     )
     request = RootRequest(prompt.messages, prompt.tokens, parts.profile.max_reply_tokens)
-    completion = await ask_root(parts, task, request)
+    replied = await ask_root(parts, task, request)
+    completion = replied.completion
     journal.emit(
         RootReplied(
             **journal.stamp(),
@@ -82,6 +83,8 @@ async def answer_directly(parts: Parts, task: Task, prompt: DirectPrompt) -> End
             finish_reason=completion.finish_reason,
             usage=completion.usage,
             seconds=completion.seconds,
+            key=replied.key,
+            replayed=replied.replayed,
         )
     )
     return Ending(without_thought(completion.text), "direct")

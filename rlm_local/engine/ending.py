@@ -142,7 +142,7 @@ async def _forced_text(run: Run) -> str:
     if prefilled:
         messages = (*messages, Message("assistant", say("forced-prefill")))
     extra = run.parts.models.root.tokens.count(prompt)
-    completion = await ask_root(
+    replied = await ask_root(
         run.parts,
         task,
         RootRequest(
@@ -153,6 +153,7 @@ async def _forced_text(run: Run) -> str:
             constraint=constraint,
         ),
     )
+    completion = replied.completion
     run.journal.emit(
         RootReplied(
             **run.journal.stamp(),
@@ -162,6 +163,8 @@ async def _forced_text(run: Run) -> str:
             finish_reason=completion.finish_reason,
             usage=completion.usage,
             seconds=completion.seconds,
+            key=replied.key,
+            replayed=replied.replayed,
         )
     )
     return plain_answer(completion.text)

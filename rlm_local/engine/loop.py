@@ -21,8 +21,10 @@ from rlm_local.engine.direct import DirectPrompt, answer_directly, direct_prompt
 from rlm_local.engine.ending import Ending, after_error, after_limit, force_answer, limit_ending
 from rlm_local.engine.history import History
 from rlm_local.engine.journal import Journal
+from rlm_local.engine.known_results import KnownResults
 from rlm_local.engine.models import Models, worker_room_tokens
 from rlm_local.engine.prompts import Profile, RunFacts, first_message
+from rlm_local.engine.recording import Recording
 from rlm_local.engine.retry import RetryPolicy
 from rlm_local.engine.run_state import Parts, Run, Task
 from rlm_local.engine.scheduler import Scheduler
@@ -30,8 +32,15 @@ from rlm_local.engine.subcalls import Subcalls
 from rlm_local.engine.turn import take_turn
 from rlm_local.errors import ConfigError, LimitExceeded, RlmError, RunError
 from rlm_local.events import RunEnded, RunStarted
-from rlm_local.interfaces import Clock, Context, EventSink, Interpreter, InterpreterPool
-from rlm_local.types import Answer, CallMode
+from rlm_local.interfaces import (
+    Clock,
+    Context,
+    EventSink,
+    Interpreter,
+    InterpreterPool,
+    ResultCache,
+)
+from rlm_local.types import Answer, CallMode, Message
 
 __all__ = ["Engine", "Models"]
 
@@ -56,11 +65,18 @@ class Engine:
         sink: EventSink,
         clock: Clock,
         retries: RetryPolicy | None = None,
+        results: ResultCache | None = None,
     ) -> None:
         self._parts = Parts(models, profile, config, sink, clock, retries or RetryPolicy())
+        self._results = results
 
     async def run(
-        self, question: str, context: Context, pool: InterpreterPool | None = None
+        self,
+        question: str,
+        context: Context,
+        pool: InterpreterPool | None = None,
+        *,
+        recording: Recording | None = None,
     ) -> Answer:
         """Answer one question.
 
@@ -71,15 +87,22 @@ class Engine:
             question: what to answer.
             context: over what; stays open and is not closed here.
             pool: where cells run; may be absent where the context goes straight to the root.
+            recording: the trace of a run that was killed, to go on from; is used up.
 
         Raises:
             UserError: the question is empty, the context does not fit `mode: direct`, a REPL is
-                needed and there is none, or this machine cannot confine it.
+                needed and there is none, or this machine cannot confine it; the recording is of
+                another question, text or model.
         """
         if not question.strip():
             raise ConfigError("the question is empty; say what you want to know")
         parts = self._parts
+        if recording:
+            recording.check_question(question)
+            recording.check_context(context.facts)
+            recording.check_models(_digests(parts.models))
         run_id = secrets.token_hex(6)
+        known = KnownResults(parts.models.worker.digest, self._results, recording)
         task = Task(
             question=question.strip(),
             context=context,
@@ -87,12 +110,16 @@ class Engine:
             mode=parts.config.mode,
             budget=Budget(parts.config.limits, run_id, parts.clock),
             journal=Journal(parts.sink, run_id),
-            scheduler=Scheduler(parts.models, parts.policy, seed=parts.config.seed),
+            scheduler=Scheduler(parts.models, parts.policy, seed=parts.config.seed, known=known),
+            recording=recording,
         )
         return await self._answer(task)
 
     async def _answer(self, task: Task) -> Answer:
         """Run one task, a child's too, and write down its beginning and end, whatever happens."""
+        if task.recording:
+            own = task.recording.take_run(task.question, task.context.facts.sha256)
+            task = dataclasses.replace(task, recorded=own)
         prompt = direct_prompt(self._parts, task)
         mode: CallMode = "direct" if prompt else "rlm"
         self._write_start(task, mode)
@@ -137,7 +164,10 @@ class Engine:
             worker_chars=worker_room_tokens(parts.models) * _CHARS_PER_TOKEN,
             subcalls_left=task.budget.subcalls_left,
         )
-        first = first_message(task.context, facts)
+        if task.recorded and task.recorded.opening:  # what it told was true then: sub-calls left
+            first = Message("user", task.recorded.opening)
+        else:
+            first = first_message(task.context, facts)
         history = History(parts.profile, first, root.tokens, prefill=root.supports_prefill)
         host = Subcalls(
             models=parts.models,
@@ -176,10 +206,11 @@ class Engine:
                 profile=parts.profile.name,
                 context=task.context.facts,
                 limits=dataclasses.asdict(task.budget.limits),
-                models={"root": parts.models.root.digest, "worker": parts.models.worker.digest},
+                models=_digests(parts.models),
                 versions={"rlm_local": _version(), "python": platform.python_version()},
-                sandbox=dict(task.pool.report) if task.pool and mode == "rlm" else {},
+                sandbox=dict(parts.config.sandbox),
                 seed=parts.config.seed,
+                resumed_from=task.recording.name if task.recording else None,
             )
         )
 
@@ -238,6 +269,10 @@ def _answered(run: Run, final: str) -> Ending:
     except LimitExceeded as spent:
         return dataclasses.replace(limit_ending(spent), text=final)
     return Ending(final, "answered")
+
+
+def _digests(models: Models) -> dict[str, str]:
+    return {"root": models.root.digest, "worker": models.worker.digest}
 
 
 @cache

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rlm_local.errors import ModelError, ModelUnavailable
+from rlm_local.errors import ModelError, ModelRestarting, ModelUnavailable
 from rlm_local.interfaces import Model
 from rlm_local.types import Completion, ModelRequest
 
@@ -62,7 +62,8 @@ async def complete_with_retries(
     Raises:
         ModelError: the last try's, or the first that no retry can mend.
     """
-    for attempt in range(1, attempts + 1):
+    attempt = 1
+    while attempt <= attempts:
         try:
             async with asyncio.timeout(policy.try_timeout_s):
                 return Answered(await model.complete(request), attempt)
@@ -72,11 +73,15 @@ async def complete_with_retries(
             )
         except ModelError as failed:
             error = failed
+        if isinstance(error, ModelRestarting):  # ends by itself, so it is no try
+            await asyncio.sleep(_pause_s(error, attempt, policy))
+            continue
         if not error.retryable or attempt == attempts:
             raise error
         pause_s = _pause_s(error, attempt, policy)
         on_retry(error, pause_s)
         await asyncio.sleep(pause_s)
+        attempt += 1
     raise ValueError(f"attempts must be at least 1, not {attempts}")
 
 

@@ -1,14 +1,18 @@
-"""One request to the root model: reserved, retried, timed, settled. Judges nothing."""
+"""One request to the root model: reserved, retried, timed, settled. Judges nothing.
 
-from dataclasses import dataclass
+In a run that is resumed, the reply on record to the very same request takes the root's place.
+"""
+
+from dataclasses import dataclass, replace
 
 from rlm_local.engine.models import sampling_of
+from rlm_local.engine.result_keys import request_key
 from rlm_local.engine.retry import complete_with_retries
 from rlm_local.engine.run_state import Parts, Task
 from rlm_local.errors import ModelError
 from rlm_local.types import Completion, Constraint, Message, ModelRequest, Usage
 
-__all__ = ["RootRequest", "ask_root", "reply_room"]
+__all__ = ["RootReply", "RootRequest", "ask_root", "reply_room"]
 
 _FEWEST_REPLY_TOKENS = 32
 
@@ -34,20 +38,41 @@ class RootRequest:
     attempt: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class RootReply:
+    """What the root replied, and the name of the request for the trace.
+
+    Attributes:
+        replayed: whether it is on record and the root was not asked.
+    """
+
+    completion: Completion
+    key: str
+    replayed: bool
+
+
 def reply_room(parts: Parts, prompt_tokens: int) -> int:
     """Tokens the root's reply may have behind such a prompt."""
     room = parts.models.root.context_tokens - prompt_tokens
     return max(_FEWEST_REPLY_TOKENS, min(parts.profile.max_reply_tokens, room))
 
 
-async def ask_root(parts: Parts, task: Task, request: RootRequest) -> Completion:
+async def ask_root(parts: Parts, task: Task, request: RootRequest) -> RootReply:
     """One reply of the root.
 
     Raises:
         LimitExceeded: tokens or time do not hold it.
         ModelError: the root does not answer, retries included.
     """
-    budget, seed = task.budget, parts.config.seed
+    asked = _model_request(parts, request)
+    key = request_key(asked)
+    known = _on_record(task, asked, key)
+    completion = known or await _ask(parts, task, asked, request.prompt_tokens)
+    return RootReply(completion, key.hex(), replayed=known is not None)
+
+
+def _model_request(parts: Parts, request: RootRequest) -> ModelRequest:
+    seed = parts.config.seed
     sampling = sampling_of(
         parts.models.root_sampling,
         request.max_tokens,
@@ -55,22 +80,42 @@ async def ask_root(parts: Parts, task: Task, request: RootRequest) -> Completion
         stop=request.stop,
         temperature=request.temperature,
     )
+    return ModelRequest(
+        request.messages,
+        sampling,
+        constraint=request.constraint,
+        continue_final=request.continue_final,
+    )
+
+
+def _on_record(task: Task, asked: ModelRequest, key: bytes) -> Completion | None:
+    """The recorded reply to this request; its tokens are booked, they were spent on this run."""
+    if task.recording is None or task.recorded is None:
+        return None
+    reply = task.recording.take_root_reply(key)
+    if reply is None:
+        if not task.recorded.is_live:
+            task.journal.notice(task.recorded.tell_live())
+        return None
+    task.recorded.replies_left -= 1
+    task.budget.settle(task.budget.reserve(0), "root", reply.usage)
+    opened = asked.messages[-1].content if asked.continue_final else ""
+    return replace(reply, text=reply.text.removeprefix(opened))
+
+
+async def _ask(parts: Parts, task: Task, asked: ModelRequest, prompt_tokens: int) -> Completion:
+    budget = task.budget
 
     def on_retry(error: ModelError, pause_s: float) -> None:
         task.journal.notice(f"root asked again in {pause_s:.1f} s: {error}")
 
     usage = Usage()
     async with budget.within_time():
-        held = await budget.reserve_soon(request.prompt_tokens + request.max_tokens)
+        held = await budget.reserve_soon(prompt_tokens + asked.sampling.max_tokens)
         try:
             answered = await complete_with_retries(
                 parts.models.root,
-                ModelRequest(
-                    request.messages,
-                    sampling,
-                    constraint=request.constraint,
-                    continue_final=request.continue_final,
-                ),
+                asked,
                 parts.policy,
                 attempts=parts.policy.root_attempts,
                 on_retry=on_retry,

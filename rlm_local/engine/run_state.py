@@ -10,6 +10,7 @@ from rlm_local.engine.journal import Journal
 from rlm_local.engine.models import Models
 from rlm_local.engine.observations import is_evidence, shown
 from rlm_local.engine.prompts import Profile, is_shown_whole
+from rlm_local.engine.recording import RecordedRun, Recording
 from rlm_local.engine.retry import RetryPolicy
 from rlm_local.engine.scheduler import Scheduler
 from rlm_local.engine.subcalls import Subcalls
@@ -36,7 +37,12 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One question and where it is asked: what a run is started with."""
+    """One question and where it is asked: what a run is started with.
+
+    Attributes:
+        recording: the trace of the run that is resumed.
+        recorded: this run's own part of it.
+    """
 
     question: str
     context: Context
@@ -45,6 +51,8 @@ class Task:
     budget: Budget
     journal: Journal
     scheduler: Scheduler
+    recording: Recording | None = None
+    recorded: RecordedRun | None = None
 
 
 @dataclass(slots=True)

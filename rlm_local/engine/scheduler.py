@@ -5,21 +5,20 @@ not sent again. Items fail one by one; knows nothing of cells.
 """
 
 import asyncio
-import hashlib
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from rlm_local.engine.budget import Budget
-from rlm_local.engine.journal import Journal
+from rlm_local.engine.batch_items import Caller, Item, Settled, Writer
+from rlm_local.engine.known_results import KnownResults
 from rlm_local.engine.models import Models, sampling_of
 from rlm_local.engine.replies import without_thought
 from rlm_local.engine.retry import Answered, RetryPolicy, complete_with_retries
 from rlm_local.engine.typed_replies import fits
 from rlm_local.errors import LimitExceeded, ModelError
-from rlm_local.events import SubcallDone, SubcallsStarted
+from rlm_local.events import SubcallsStarted
 from rlm_local.interfaces import Model
-from rlm_local.types import Constraint, Message, ModelRequest, SubcallOutcome, Usage
+from rlm_local.types import Constraint, Message, ModelRequest, Sampling, SubcallOutcome, Usage
 
 __all__ = ["Asked", "Caller", "Scheduler"]
 
@@ -27,8 +26,6 @@ _PRIORITY = 1
 """Behind root turns, which are 0."""
 _LONGER = 4
 """A typed reply that was cut is asked for once more with this many times the room."""
-
-_Key = tuple[bytes, Constraint | None, int]
 
 
 class _Gate(asyncio.Semaphore):
@@ -55,29 +52,6 @@ class Asked:
     constraint: Constraint | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """The run on whose behalf prompts are sent."""
-
-    budget: Budget
-    journal: Journal
-    batch: int
-    """Number of the batch within the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Settled:
-    """One prompt's end, with what it cost."""
-
-    outcome: SubcallOutcome
-    usage: Usage = field(default_factory=Usage)
-    seconds: float = 0.0
-    attempts: int = 0
-    cached: bool = False
-    misfit: bool = False
-    """Whether the reply lacks the form that was asked for."""
-
-
 class _Failures:
     """Counts the tries that failed."""
 
@@ -90,12 +64,20 @@ class _Failures:
 class Scheduler:
     """Asks the worker on behalf of cells."""
 
-    def __init__(self, models: Models, policy: RetryPolicy, *, seed: int | None) -> None:
+    def __init__(
+        self,
+        models: Models,
+        policy: RetryPolicy,
+        *,
+        seed: int | None,
+        known: KnownResults | None = None,
+    ) -> None:
         self._models = models
         self._policy = policy
         self._seed = seed
-        self._answered: dict[_Key, SubcallOutcome] = {}
-        self._under_way: dict[_Key, asyncio.Future[None]] = {}
+        self._known = known or KnownResults(models.worker.digest, None, None)
+        self._answered: dict[bytes, SubcallOutcome] = {}
+        self._under_way: dict[bytes, asyncio.Future[None]] = {}
 
     async def ask(
         self, prompts: Sequence[str], asked: Asked, caller: Caller
@@ -110,39 +92,60 @@ class Scheduler:
         """
         if not prompts:
             return ()
-        items: dict[str, list[int]] = {}
+        places: dict[str, list[int]] = {}
         for index, prompt in enumerate(prompts):
-            items.setdefault(prompt, []).append(index)
+            places.setdefault(prompt, []).append(index)
         journal = caller.journal
         journal.emit(
             SubcallsStarted(
                 **journal.stamp(),
                 batch=caller.batch,
                 prompts=len(prompts),
-                duplicates=len(prompts) - len(items),
+                duplicates=len(prompts) - len(places),
             )
         )
-        tasks = {
-            asyncio.ensure_future(self._answer(prompt, asked, caller)): prompt for prompt in items
-        }
-        for task, prompt in tasks.items():
-            task.add_done_callback(_Writer(caller, prompt, items[prompt]))
+        items = await self._looked_up(places, asked)
+        tasks = {asyncio.ensure_future(self._answer(item, asked, caller)): item for item in items}
+        for task, item in tasks.items():
+            task.add_done_callback(Writer(caller, item))
         await _finish(list(tasks), caller.budget.remaining_s())
         outcomes: dict[int, SubcallOutcome] = {}
-        for task, prompt in tasks.items():
+        for task, item in tasks.items():
             outcome = _outcome_of(task)
-            outcomes.update((index, outcome) for index in items[prompt])
+            outcomes.update((index, outcome) for index in item.places)
         return tuple(outcomes[index] for index in range(len(prompts)))
 
-    async def _answer(self, prompt: str, asked: Asked, caller: Caller) -> _Settled:
-        key = (_digest(prompt), asked.constraint, asked.max_tokens)
+    async def _looked_up(self, places: dict[str, list[int]], asked: Asked) -> list[Item]:
+        """The distinct prompts, with what the result cache knows; one look for the whole batch.
+
+        Those that need no worker come first, so that they are told before anything is sent.
+        """
+        keys = await self._known.keys([self._request(prompt, asked) for prompt in places])
+        unknown = [key for key in keys if key not in self._answered]
+        on_disk = await self._known.on_disk(unknown, self._sampling(asked), asked.constraint)
+        items = [
+            Item(prompt, key, places[prompt], on_disk.get(key))
+            for prompt, key in zip(places, keys, strict=True)
+        ]
+        return sorted(items, key=lambda item: not self._is_known(item))
+
+    def _is_known(self, item: Item) -> bool:
+        return item.on_disk is not None or self._known.is_on_record(item.key)
+
+    async def _answer(self, item: Item, asked: Asked, caller: Caller) -> Settled:
+        key = item.key
         while (known := self._answered.get(key)) is None and key in self._under_way:
             await asyncio.wait([self._under_way[key]])
         if known is not None:
-            return _Settled(known, cached=True)
+            return Settled(known, origin="run")
         ended = self._under_way[key] = asyncio.get_running_loop().create_future()
         try:
-            settled = await self._send(prompt, asked, caller)
+            settled = self._remembered(item, caller)
+            if settled is None:
+                await asyncio.sleep(0)  # what is known is written down first
+                settled = await self._send(item.prompt, asked, caller)
+                if settled.outcome.text is not None:
+                    self._known.keep(key, self._sampling(asked), settled.outcome.text)
             if settled.outcome.error is None:
                 self._answered[key] = settled.outcome
             return settled
@@ -150,7 +153,32 @@ class Scheduler:
             del self._under_way[key]
             ended.set_result(None)
 
-    async def _send(self, prompt: str, asked: Asked, caller: Caller) -> _Settled:
+    def _remembered(self, item: Item, caller: Caller) -> Settled | None:
+        """What the run that is resumed was answered, and paid for; else what is on disk."""
+        done = self._known.on_record(item.key)
+        if done is not None and not done.cached:
+            try:
+                held = caller.budget.reserve(0, subcalls=1)
+            except LimitExceeded as spent:
+                return Settled(SubcallOutcome(None, str(spent)))
+            caller.budget.settle(held, "worker", done.usage)
+            outcome = SubcallOutcome(done.reply, done.error)
+            return Settled(outcome, done.usage, done.seconds, done.attempts, origin="trace")
+        text = done.reply if done is not None else item.on_disk
+        return None if text is None else Settled(SubcallOutcome(text), origin="disk")
+
+    def _sampling(self, asked: Asked) -> Sampling:
+        return sampling_of(self._models.worker_sampling, asked.max_tokens, seed=self._seed)
+
+    def _request(self, prompt: str, asked: Asked) -> ModelRequest:
+        return ModelRequest(
+            (Message("user", prompt),),
+            self._sampling(asked),
+            constraint=asked.constraint,
+            priority=_PRIORITY,
+        )
+
+    async def _send(self, prompt: str, asked: Asked, caller: Caller) -> Settled:
         """Ask once, and once more with more room if a typed reply does not fit its type."""
         async with _gate(self._models.worker):
             first = await self._try(prompt, asked, caller)
@@ -161,7 +189,7 @@ class Scheduler:
         if again.misfit:
             form = f"the reply does not have the form that was asked for: {outcome.text!r:.80}"
             outcome = SubcallOutcome(None, form)
-        return _Settled(
+        return Settled(
             outcome,
             first.usage + again.usage,
             first.seconds + again.seconds,
@@ -174,7 +202,7 @@ class Scheduler:
 
     async def _try(
         self, prompt: str, asked: Asked, caller: Caller, *, is_repair: bool = False
-    ) -> _Settled:
+    ) -> Settled:
         """One request with its retries, reserved before and settled after."""
         worker, budget = self._models.worker, caller.budget
         counted = worker.tokens.count(prompt) if budget.counts_tokens else 0
@@ -183,32 +211,30 @@ class Scheduler:
                 counted + asked.max_tokens, subcalls=0 if is_repair else 1
             )
         except LimitExceeded as spent:
-            return _Settled(SubcallOutcome(None, str(spent)))
-        request = ModelRequest(
-            (Message("user", prompt),),
-            sampling_of(self._models.worker_sampling, asked.max_tokens, seed=self._seed),
-            constraint=asked.constraint,
-            priority=_PRIORITY,
-        )
+            return Settled(SubcallOutcome(None, str(spent)))
         usage, failed = Usage(), _Failures()
         try:
             answered = await complete_with_retries(
-                worker, request, self._policy, attempts=self._policy.attempts, on_retry=failed.count
+                worker,
+                self._request(prompt, asked),
+                self._policy,
+                attempts=self._policy.attempts,
+                on_retry=failed.count,
             )
             usage = answered.completion.usage
         except ModelError as error:
-            return _Settled(SubcallOutcome(None, str(error)), attempts=failed.number + 1)
+            return Settled(SubcallOutcome(None, str(error)), attempts=failed.number + 1)
         finally:
             budget.settle(held, "worker", usage)
         return _settled(answered, asked.constraint)
 
 
-def _settled(answered: Answered, constraint: Constraint | None) -> _Settled:
+def _settled(answered: Answered, constraint: Constraint | None) -> Settled:
     completion = answered.completion
     text = without_thought(completion.text)
     if constraint is not None:
         text = text.strip()
-    return _Settled(
+    return Settled(
         SubcallOutcome(text),
         completion.usage,
         completion.seconds,
@@ -217,42 +243,7 @@ def _settled(answered: Answered, constraint: Constraint | None) -> _Settled:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Writer:
-    """Writes down the end of one distinct prompt, for each of its items, the moment it comes."""
-
-    caller: Caller
-    prompt: str
-    items: list[int]
-
-    def __call__(self, task: "asyncio.Future[_Settled]") -> None:
-        if task.cancelled() or task.exception() is not None:
-            settled = _Settled(SubcallOutcome(None, "cancelled"))
-        else:
-            settled = task.result()
-        journal = self.caller.journal
-        for nth, item in enumerate(self.items):
-            cached = settled.cached or (nth > 0 and settled.outcome.error is None)
-            if cached:
-                self.caller.budget.book_cached(1)
-            paid = nth == 0 and not settled.cached
-            journal.emit(
-                SubcallDone(
-                    **journal.stamp(),
-                    batch=self.caller.batch,
-                    item=item,
-                    prompt=self.prompt,
-                    reply=settled.outcome.text,
-                    error=settled.outcome.error,
-                    usage=settled.usage if paid else Usage(),
-                    seconds=settled.seconds if paid else 0.0,
-                    attempts=settled.attempts if paid else 0,
-                    cached=cached,
-                )
-            )
-
-
-async def _finish(tasks: "list[asyncio.Task[_Settled]]", timeout_s: float | None) -> None:
+async def _finish(tasks: "list[asyncio.Task[Settled]]", timeout_s: float | None) -> None:
     """Wait for all, until the deadline or the first error; leaves none running."""
     limit = None if timeout_s is None else max(0.0, timeout_s)
     try:
@@ -265,7 +256,7 @@ async def _finish(tasks: "list[asyncio.Task[_Settled]]", timeout_s: float | None
             await asyncio.wait(left)
 
 
-def _outcome_of(task: "asyncio.Task[_Settled]") -> SubcallOutcome:
+def _outcome_of(task: "asyncio.Task[Settled]") -> SubcallOutcome:
     if task.cancelled():
         return SubcallOutcome(None, "max_seconds reached: the run's time is over")
     return task.result().outcome
@@ -277,7 +268,3 @@ def _gate(model: Model) -> _Gate:
     if gate is None:
         gate = _gates[id(loop), id(model)] = _Gate(loop, model)
     return gate
-
-
-def _digest(prompt: str) -> bytes:
-    return hashlib.blake2b(prompt.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -134,7 +134,7 @@ async def _sample(run: Run, turn: int, attempt: int, refused: Verdict | None) ->
     hint = say(f"hint-{refused.guard}", detail=refused.detail) if refused else None
     messages = history.request(hint=hint)
     _write_turn(run, turn, attempt, messages)
-    completion = await ask_root(
+    replied = await ask_root(
         run.parts,
         run.task,
         RootRequest(
@@ -148,6 +148,7 @@ async def _sample(run: Run, turn: int, attempt: int, refused: Verdict | None) ->
             attempt=attempt,
         ),
     )
+    completion = replied.completion
     if not refused:
         history.learn_true_tokens(completion.usage.prompt_tokens)
     text = history.whole_reply(completion.text)
@@ -160,6 +161,8 @@ async def _sample(run: Run, turn: int, attempt: int, refused: Verdict | None) ->
             finish_reason=completion.finish_reason,
             usage=completion.usage,
             seconds=completion.seconds,
+            key=replied.key,
+            replayed=replied.replayed,
         )
     )
     reply = _with_known_name(parse_reply(text), run)
@@ -236,6 +239,8 @@ async def run_cell(run: Run, turn: int, code: str) -> CellResult:
             restarted=result.restarted,
         )
     )
+    if run.task.recorded and (told := run.task.recorded.compare(code, result)):
+        journal.notice(told)
     if run.host.failure is not None:
         raise run.host.failure
     return result

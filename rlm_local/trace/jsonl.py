@@ -133,6 +133,7 @@ class TraceReader(Iterator[Event]):
             if line.endswith(b"\n") or self._line_number == 1:
                 raise self._refuse(str(error)) from error
             self.torn = True
+            self.close()  # a run may be writing the rest of this line right now
             return None
 
     def _refuse(self, reason: str) -> UserError:

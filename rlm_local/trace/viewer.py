@@ -33,7 +33,10 @@ __all__ = ["show"]
 
 _SHOWN_CHARS = 4000
 _SHOWN_ERRORS = 3
+_NAME_CHARS = 100
+_PATH_CHARS = 200
 _INDENT = 4
+_UNCONFINED = "OFF: code the model wrote ran as the user, unconfined"
 
 
 def show(events: Iterable[Event], console: Console, *, full: bool = False) -> None:
@@ -98,7 +101,8 @@ class _Printer:
         facts = event.context
         about = "" if facts.tokens.exact else "about "
         began = datetime.fromtimestamp(event.time_s).astimezone().isoformat(" ", "seconds")
-        self._put(Rule(Text(f"{'run' if event.depth == 0 else 'child run'} {event.run_id}")))
+        name = one_line(event.run_id, _NAME_CHARS)
+        self._put(Rule(Text(f"{'run' if event.depth == 0 else 'child run'} {name}")))
         self._line(self._cut(event.question), "bold")
         rows = {
             "context": f"{facts.chars:,} characters, {about}{facts.tokens.tokens:,} tokens, "
@@ -110,14 +114,18 @@ class _Printer:
                 "stack": f"{event.stack}, profile {event.profile}, began {began}",
                 "models": _pairs({role: one_line(d, 20) for role, d in event.models.items()}),
                 "limits": _pairs({k: v for k, v in event.limits.items() if v is not None}),
-                "sandbox": _pairs(event.sandbox),
+                "sandbox": _sandbox(event.sandbox),
                 "versions": _pairs(event.versions),
                 "seed": "" if event.seed is None else str(event.seed),
+                "resumes": one_line(event.resumed_from or "", _PATH_CHARS),
             }
         rows["mode"] = event.mode
         for name, value in rows.items():
             if value:
-                self._line(f"{name:<9}{value}", "dim")
+                self._line(f"{name:<9}{value}", "bold red" if value == _UNCONFINED else "dim")
+        if self._full and event.depth == 0:
+            for name, state in event.sandbox.items():
+                self._line(f"{'':<9}{name}: {state}", "dim")
 
     def _turn(self, event: TurnStarted) -> None:
         again = f", try {event.attempt + 1}" if event.attempt else ""
@@ -206,6 +214,22 @@ def _tokens(usage: Usage) -> str:
 
 def _pairs(table: "dict[str, str] | dict[str, float | int]") -> str:
     return ", ".join(f"{name} {value}" for name, value in table.items())
+
+
+def _sandbox(record: dict[str, str]) -> str:
+    """Policy and level; what was degraded by name, and why only in full."""
+    policy = record.get("policy")
+    if policy == "off":
+        return _UNCONFINED
+    if policy is None:  # written before there were properties
+        return _pairs(record)
+    degraded = [
+        name
+        for name, state in record.items()
+        if state.startswith("degraded") and not name.startswith("layer.")
+    ]
+    told = f"{record.get('level', '?')} (policy {policy})"
+    return f"{told}, degraded: {', '.join(degraded)}" if degraded else told
 
 
 def _count(n: int, what: str) -> str:

@@ -18,7 +18,9 @@ from tests.fakes.parts import (
     echo,
 )
 
-__all__ = ["AT_ONCE", "SMALL", "TEXT", "Scene", "cell", "profile"]
+__all__ = ["AT_ONCE", "SANDBOX", "SMALL", "TEXT", "Scene", "cell", "profile"]
+
+SANDBOX = {"policy": "off", "level": "off"}
 
 SMALL = "The gate opens at 7.\nThe magic number for sunny-harbor is 9345706.\nGoodbye.\n"
 """Stands in the first message whole."""
@@ -71,7 +73,9 @@ class Scene:
         engine = Engine(
             Models(root, worker),
             profile=shown or profile("coder" if style == "fence" else "small-coder"),
-            config=RunConfig(limits=limits or Limits(), mode=mode, seed=seed, stack="test"),
+            config=RunConfig(
+                limits=limits or Limits(), mode=mode, seed=seed, stack="test", sandbox=SANDBOX
+            ),
             sink=sink,
             clock=clock,
             retries=AT_ONCE,

@@ -26,7 +26,7 @@ from rlm_local.events import (
     TurnStarted,
 )
 from rlm_local.types import Completion, JsonSchema, Limits, ModelRequest, Usage
-from tests.engine.scenes import AT_ONCE, SMALL, TEXT, Scene, cell, profile
+from tests.engine.scenes import AT_ONCE, SANDBOX, SMALL, TEXT, Scene, cell, profile
 from tests.fakes.interpreter import InProcessPool
 from tests.fakes.parts import (
     Answerer,
@@ -60,7 +60,7 @@ async def test_every_step_is_written_down_in_order() -> None:
     start = scene.sink.of(RunStarted)[0]
     assert (start.mode, start.stack, start.profile, start.seed) == ("rlm", "test", "coder", 7)
     assert start.models == {"root": "sha256:fake", "worker": "sha256:fake"}
-    assert start.sandbox == {"process": "off"}
+    assert start.sandbox == SANDBOX
     assert start.limits["max_turns"] == 12
     end = scene.sink.of(RunEnded)[0]
     assert (end.answer, end.stop_reason, end.turns) == ("9345706", "answered", 2)

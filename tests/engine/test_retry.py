@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from rlm_local.engine.retry import RetryPolicy, complete_with_retries
-from rlm_local.errors import ModelError, ModelUnavailable
+from rlm_local.errors import ModelError, ModelRestarting, ModelUnavailable
 from rlm_local.types import Completion, Message, ModelRequest, Sampling
 from tests.fakes.parts import CallableModel, ScriptedRoot, completion
 
@@ -25,6 +25,16 @@ async def test_the_last_error_is_raised() -> None:
     with pytest.raises(ModelUnavailable, match="b"):
         await complete_with_retries(model, REQUEST, AT_ONCE, attempts=3)
     assert len(model.requests) == 3
+
+
+async def test_waiting_for_a_server_that_is_started_again_costs_no_try() -> None:
+    restarting = [ModelRestarting("again", retry_after_s=0.0)] * 20
+    model = ScriptedRoot(*restarting, ModelUnavailable("a"), *restarting, "c")
+    told: list[str] = []
+    answered = await complete_with_retries(
+        model, REQUEST, AT_ONCE, attempts=2, on_retry=lambda error, pause_s: told.append(str(error))
+    )
+    assert (answered.completion.text, answered.attempts, told) == ("c", 2, ["a"])
 
 
 async def test_what_cannot_work_is_not_tried_again() -> None:

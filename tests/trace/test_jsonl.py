@@ -102,6 +102,21 @@ def test_a_torn_last_line_is_left_out_and_told(tmp_path: Path) -> None:
     assert reader.torn
 
 
+def test_a_line_that_a_run_is_writing_right_now_ends_the_reading(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    _write(path, one_run())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+
+    with read_trace(path) as reader:
+        for _ in one_run()[:-2]:
+            next(reader)
+        assert next(reader) == one_run()[-2]
+        assert next(reader, None) is None
+        path.write_bytes(whole)
+        assert next(reader, None) is None
+
+
 def test_a_line_torn_in_the_middle_is_refused_by_number(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     _write(path, one_run()[:3])

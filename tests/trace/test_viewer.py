@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -41,6 +42,27 @@ def test_a_run_is_shown_from_header_to_totals() -> None:
     ):
         assert expected in shown
     assert "max_tokens" not in shown, "a limit that is not set is not shown"
+
+
+def test_how_cells_were_confined_is_told_in_a_line_and_in_full_by_property() -> None:
+    record = {
+        "policy": "auto",
+        "level": "standard",
+        "files": "active: by private root",
+        "second_layer": "degraded: one layer alone keeps files away (Landlock: ENOSYS)",
+        "layer.landlock": "degraded: ENOSYS",
+    }
+    events: list[Event] = [replace(started("r1"), sandbox=record), ended("r1")]
+    told = "sandbox  standard (policy auto), degraded: second_layer"
+    assert told in [line.rstrip() for line in _shown(events).splitlines()]
+    assert "by private root" not in _shown(events)
+    assert "files: active: by private root" in _shown(events, full=True)
+
+
+def test_a_run_without_a_sandbox_cannot_be_overlooked() -> None:
+    record = {"policy": "off", "level": "off", "files": "off"}
+    shown = _shown([replace(started("r1"), sandbox=record), ended("r1")])
+    assert "sandbox  OFF: code the model wrote ran as the user, unconfined" in shown
 
 
 def test_child_runs_are_indented() -> None:

@@ -1,0 +1,1 @@
+"""Replies of the worker kept on disk, so that the same prompt is not answered twice."""
