@@ -4,10 +4,12 @@ Starts nothing until the `RLM` is entered.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from rlm_local import RLM
 from rlm_local.config import Home
+from rlm_local.session.results import CacheSettings
 from rlm_local.session.settings import Settings
 
 __all__ = ["add_target_flags", "bench_folder", "open_target"]
@@ -23,7 +25,8 @@ def add_target_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def open_target(arguments: argparse.Namespace, settings: Settings) -> RLM:
-    """The `RLM` the flags name."""
+    """The `RLM` the flags name. It keeps no replies: a benchmark measures models, not a file."""
+    settings = replace(settings, cache=CacheSettings("off"))
     if not arguments.base_url:
         return RLM.local(arguments.stack, settings=settings)
     if not arguments.root:

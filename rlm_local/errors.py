@@ -10,7 +10,8 @@ RlmError
 └─ RunError                this run failed                  exit 1, HTTP 5xx
    ├─ LimitExceeded        a budget is spent; names the limit and its owner
    ├─ ModelError           a model server answered with an error, garbage or nothing
-   │  └─ ModelUnavailable  it may work later (busy, restarting): retryable
+   │  └─ ModelUnavailable  it may work later (busy, unreachable): retryable
+   │     └─ ModelRestarting   its server died and is being started again: wait for it
    ├─ ServerError          a model server of ours did not start, or died
    └─ SandboxError         the REPL process or its protocol broke
 
@@ -23,6 +24,7 @@ __all__ = [
     "ContextError",
     "LimitExceeded",
     "ModelError",
+    "ModelRestarting",
     "ModelUnavailable",
     "PlacementError",
     "RlmError",
@@ -104,6 +106,13 @@ class ModelUnavailable(ModelError):
     """The server is busy, restarting or unreachable; the same request may succeed later."""
 
     retryable = True
+
+
+class ModelRestarting(ModelUnavailable):
+    """A server of ours died and is being started again; waiting for it costs no try.
+
+    It ends by itself: the server is ready again, or it is given up (`ServerError`).
+    """
 
 
 class ServerError(RunError):

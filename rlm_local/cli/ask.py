@@ -7,16 +7,18 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
 from rlm_local.errors import UserError
-from rlm_local.types import Answer, Limits, RunMode
+from rlm_local.types import Answer, CellLimits, Limits, RunMode
 
 if TYPE_CHECKING:
     from rlm_local.context.sources import ContextInput
+    from rlm_local.engine.recording import Recording
     from rlm_local.session import RLM
     from rlm_local.session.rlm import Progress
     from rlm_local.session.settings import Settings
@@ -25,6 +27,17 @@ __all__ = ["answer_as_json", "ask"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_OFF_BANNER = (
+    "SANDBOX OFF: code the model writes runs as you, with your files and your network, whatever "
+    "the context told it to write"
+)
+_ENDPOINT = "endpoint"
+"""What a trace calls the stack of a run at `--base-url`."""
+_CACHE_USES: dict[bool | None, Literal["auto", "on", "off"]] = {
+    None: "auto",
+    True: "on",
+    False: "off",
+}
 _DEFAULTS = Limits()
 _LIMIT_OPTIONS = (
     ("--max-turns", click.IntRange(min=1), _DEFAULTS.max_turns, "Replies of the root."),
@@ -56,7 +69,7 @@ def _limit_options(command: Command) -> Command:
 
 
 @click.command()
-@click.argument("question")
+@click.argument("question", required=False)
 @click.option("--context", "-c", "paths", multiple=True, metavar="PATH", help="File, folder or -.")
 @click.option("--include", multiple=True, metavar="GLOB", help="In folders, only these files.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="In folders, not these files.")
@@ -73,15 +86,32 @@ def _limit_options(command: Command) -> Command:
 @click.option(
     "--sandbox", default="auto", show_default=True, help="auto, require-full, sealed, off."
 )
+@click.option(
+    "--cell-limit",
+    "cell_limits",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help=f"What a cell may use; NAME: {', '.join(CellLimits.__dataclass_fields__)}.",
+)
 @click.option("--seed", type=int, help="Seed of every model call.")
 @click.option("--trace", "trace_path", type=click.Path(path_type=Path), help="Where to write it.")
 @click.option("--no-trace", is_flag=True, help="Write no trace.")
+@click.option(
+    "--resume",
+    metavar="TRACE",
+    help="Go on with a killed run, over the same --context; QUESTION and limits are the run's.",
+)
+@click.option(
+    "--cache/--no-cache",
+    default=None,
+    help="Keep the worker's replies on disk; default: where its weights are known.",
+)
 @click.option("--count-tokens", is_flag=True, help="Count the context's tokens exactly.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 @_limit_options
 def ask(  # one keyword an option; they are read by name below
-    question: str,
+    question: str | None,
     paths: tuple[str, ...],
     *,
     as_json: bool,
@@ -90,17 +120,31 @@ def ask(  # one keyword an option; they are read by name below
     """Answer QUESTION over the given files and folders."""
     from rlm_local.cli.progress import open_progress
 
-    if not question.strip():
+    given, recording = click.get_current_context(), _recording(options["resume"])
+    if recording is None and question is None:
+        raise click.MissingParameter(param_hint="'QUESTION'", param_type="argument")
+    if question is not None and not question.strip():
         raise UserError("the question is empty; say what you want to know")
     _check_paths(paths)
     with (
         open_progress(quiet=options["quiet"]) as progress,
-        closing(_open(options, progress)) as rlm,  # models start once the context is read
+        closing(_open(given, progress, recording)) as rlm,  # models start once the context is read
         _inputs(paths) as inputs,
     ):
-        answer = rlm.complete(inputs, question)
+        if options["sandbox"] == "off":
+            progress.warn(_OFF_BANNER)  # also when quiet
+        answer = rlm.complete(inputs, question, recording=recording)
     _print(answer, as_json=as_json)
     return 0 if answer.text and answer.stop_reason != "error" else 1
+
+
+def _recording(trace: str | None) -> "Recording | None":
+    if trace is None:
+        return None
+    from rlm_local.cli.trace import find_trace
+    from rlm_local.session.resuming import load_recording
+
+    return load_recording(find_trace(trace))
 
 
 def _check_paths(paths: tuple[str, ...]) -> None:
@@ -128,15 +172,18 @@ def _inputs(paths: tuple[str, ...]) -> "Iterator[list[ContextInput]]":
         yield [StreamInput("stdin", stdin) if path == "-" else Path(path) for path in paths]
 
 
-def _open(options: dict[str, Any], progress: "Progress") -> "RLM":
+def _open(given: click.Context, progress: "Progress", recording: "Recording | None") -> "RLM":
     from rlm_local.session import RLM
 
+    options = given.params
     settings = _settings(options)
+    if recording:
+        settings = _as_recorded(given, settings, recording)
     if options["base_url"] is None:
         for name in ("api_key", "root", "worker"):
             if options[name] is not None and name != "api_key":
                 raise UserError(f"--{name} names a model at an endpoint; add --base-url URL")
-        return RLM.local(options["stack"], settings=settings, progress=progress)
+        return RLM.local(_stack(given, recording), settings=settings, progress=progress)
     if options["root"] is None:
         raise UserError("--base-url needs --root NAME, the model to ask there")
     return RLM(
@@ -149,13 +196,38 @@ def _open(options: dict[str, Any], progress: "Progress") -> "RLM":
     )
 
 
+def _stack(given: click.Context, recording: "Recording | None") -> str:
+    stack = str(given.params["stack"])
+    if recording is None or _is_typed(given, "stack"):
+        return stack
+    if recording.start.stack == _ENDPOINT:
+        raise UserError("the run to resume used an endpoint; add --base-url URL and --root NAME")
+    return recording.start.stack
+
+
+def _is_typed(given: click.Context, name: str) -> bool:
+    return given.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+
+
+def _as_recorded(given: click.Context, settings: "Settings", recording: "Recording") -> "Settings":
+    from rlm_local.session.resuming import resumed
+
+    typed = {
+        name: value for name, value in asdict(settings.limits).items() if _is_typed(given, name)
+    }
+    return resumed(settings, recording, limits=typed)
+
+
 def _settings(options: dict[str, Any]) -> "Settings":
+    from rlm_local.config import read_cell_limits
     from rlm_local.context.sources import ReadOptions
+    from rlm_local.session.results import CacheSettings
     from rlm_local.session.settings import Settings
 
     limit_names = [flag.lstrip("-").replace("-", "_") for flag, *_ in _LIMIT_OPTIONS]
     return Settings(
         limits=Limits(**{name: options[name] for name in limit_names}),
+        cells=read_cell_limits(options["cell_limits"]),
         sandbox=options["sandbox"],
         mode=cast(RunMode, options["mode"]),
         seed=options["seed"],
@@ -164,6 +236,7 @@ def _settings(options: dict[str, Any]) -> "Settings":
         trace="off" if options["no_trace"] else options["trace_path"] or "auto",
         read=ReadOptions(include=options["include"], exclude=options["exclude"]),
         count_tokens=options["count_tokens"],
+        cache=CacheSettings(_CACHE_USES[options["cache"]]),
     )
 
 
@@ -211,5 +284,6 @@ def answer_as_json(answer: Answer) -> dict[str, Any]:
         "stack": answer.stack,
         "trace": answer.trace,
         "sandbox": answer.sandbox,
+        "sandbox_level": answer.sandbox_level,
         "error": answer.error,
     }

@@ -31,6 +31,7 @@ COMMANDS = {
     "down": _Entry("rlm_local.cli.servers:down", "Stop the servers that `up` started."),
     "status": _Entry("rlm_local.cli.servers:status", "Show which servers are up."),
     "logs": _Entry("rlm_local.cli.servers:logs", "Print a server's log."),
+    "plan": _Entry("rlm_local.cli.plan:plan", "Show where a stack would fit, and its commands."),
     "models": _Entry("rlm_local.cli.weights:models", "List models and stacks, and what is here."),
     "pull": _Entry("rlm_local.cli.weights:pull", "Fetch a model's weights, checked."),
     "verify": _Entry("rlm_local.cli.weights:verify", "Hash weights on disk against their lock."),
@@ -38,9 +39,9 @@ COMMANDS = {
         "rlm_local.cli.doctor:doctor", "Check this machine, with a fix for each fault."
     ),
     "trace": _Entry("rlm_local.cli.trace:trace", "Read what a run wrote down."),
+    "cache": _Entry("rlm_local.cli.cache:cache", "Show or empty the result cache."),
     "serve": _Entry("rlm_local.cli.not_yet:serve", "OpenAI-shaped endpoint (not yet)."),
     "chat": _Entry("rlm_local.cli.not_yet:chat", "Chat over a context (not yet)."),
-    "plan": _Entry("rlm_local.cli.not_yet:plan", "Show where a stack would fit (not yet)."),
     "bench": _Entry("rlm_local.cli.not_yet:bench", "Run benchmarks (not yet)."),
 }
 

@@ -184,7 +184,7 @@ def _said_on_terminal(event: Event) -> str:
             about = "" if facts.tokens.exact else "about "
             return (
                 f"context: {facts.chars:,} characters, {about}{facts.tokens.tokens:,} tokens; "
-                f"stack {event.stack}, mode {event.mode}"
+                f"stack {event.stack}, mode {event.mode}{_sandbox(event.sandbox)}"
             )
         case RunEnded(depth=0):
             return (
@@ -198,6 +198,17 @@ def _said_on_terminal(event: Event) -> str:
             return f"history compacted: {event.tokens_before:,} -> {event.tokens_after:,} tokens"
         case _:
             return ""
+
+
+def _sandbox(record: dict[str, str]) -> str:
+    """The level; `off` has a banner of its own."""
+    match record.get("level"):
+        case None | "off":
+            return ""
+        case "full":
+            return ", sandbox full"
+        case level:
+            return f", sandbox {level} (`rlm-local doctor` says what is missing)"
 
 
 def _counted(n: int, what: str) -> str:

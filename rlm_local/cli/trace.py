@@ -14,7 +14,7 @@ from rlm_local.trace.jsonl import TraceReader, last_event, read_trace
 from rlm_local.trace.printable import one_line
 from rlm_local.types import Json
 
-__all__ = ["trace"]
+__all__ = ["find_trace", "trace"]
 
 
 @click.group()
@@ -30,7 +30,7 @@ def show(file: str, *, as_json: bool, full: bool) -> None:
     """Print the trace FILE; `last` is the newest, a bare name is looked up among the traces."""
     from rlm_local.trace.story import story_json, tell
 
-    with read_trace(_find(file)) as reader:
+    with read_trace(find_trace(file)) as reader:
         if as_json:
             runs: list[Json] = [story_json(run) for run in tell(reader, keep_subcalls=full)]
             _check_not_empty(reader)
@@ -52,9 +52,8 @@ def list_traces(*, as_json: bool) -> None:
         click.echo(f"no traces in {Home.from_environment().folder('traces')}", err=True)
     for entry in entries:
         began = datetime.fromtimestamp(entry.time_s).astimezone().isoformat(" ", "seconds")
-        click.echo(
-            f"{entry.file}  {began}  {entry.stop_reason:<10}  {one_line(entry.question, 60)}"
-        )
+        file, ended = one_line(entry.file, 200), one_line(entry.stop_reason, 20)
+        click.echo(f"{file}  {began}  {ended:<10}  {one_line(entry.question, 60)}")
 
 
 class _Entry(NamedTuple):
@@ -95,7 +94,12 @@ def _newest_first() -> list[Path]:
     return sorted(folder.glob("*.jsonl"), key=lambda p: (p.stat().st_mtime, p.name), reverse=True)
 
 
-def _find(file: str) -> Path:
+def find_trace(file: str) -> Path:
+    """The trace meant: `last` is the newest, a bare name is looked up among the traces.
+
+    Raises:
+        UserError: `last`, and there is none.
+    """
     if file == "last":
         newest = next(iter(_newest_first()), None)
         if newest is None:

@@ -109,6 +109,10 @@ class Transport:
         url = self._url(path)
         return self._decode(url, await self._exchange("GET", url, None))
 
+    async def text(self, path: str) -> str:
+        """Fetch a path as text, such as `metrics`; raises as `post` does unless it is 200."""
+        return (await self._exchange("GET", self._url(path), None)).decode("utf-8", "replace")
+
     async def ping(self, path: str) -> None:
         """Fetch a path whose reply does not matter; raises as `post` does unless it is 200."""
         await self._exchange("GET", self._url(path), None)

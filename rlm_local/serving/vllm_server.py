@@ -1,7 +1,7 @@
-"""One vLLM server as a child process: started, watched, stopped.
+"""One vLLM server as a child process: started, watched until it is ready, stopped.
 
-The process is parented by `guardian`, which ends it on every way this process can end. Knows how
-to start what a ServerPlan says; decides no sizes and keeps no records.
+The process is parented by `guardian`, which restarts it when it dies and ends it when nobody needs
+it. Knows how to start what a ServerPlan says; decides no sizes and keeps no records.
 """
 
 import asyncio
@@ -10,21 +10,25 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from rlm_local.errors import ConfigError, ModelError, ModelUnavailable, ServerError, WeightsError
-from rlm_local.serving import guardian
+from rlm_local.serving import leases
 from rlm_local.serving.endpoint import Endpoint, Transport
+from rlm_local.serving.failure_causes import cause_of_failure
+from rlm_local.serving.guardian_orders import LEASES, PAUSES_S, Orders, guarded
+from rlm_local.serving.leftovers import remove_note
 from rlm_local.serving.processes import ProcessId, end_process, identify
 from rlm_local.serving.vllm_command import ServerPlan, check_installed, command, environment
-from rlm_local.serving.vllm_log import LogFollower, Phase, cause_of_failure
+from rlm_local.serving.vllm_log import LogFollower, Phase
 
-__all__ = ["OnPhase", "ServerPlan", "VllmServer"]
+__all__ = ["OnPhase", "ServerPlan", "Supervision", "VllmServer"]
 
 OnPhase = Callable[[Phase, float], None]
 """Told the phase and the seconds since the start: at each change, and about once a second."""
@@ -35,18 +39,37 @@ SCRATCH_PATH_BYTES = 70
 """vLLM puts sockets with names of 36 characters in there, and the kernel takes paths of 107."""
 
 
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """How a server is watched over; see `guardian_orders.Orders`."""
+
+    pauses_s: tuple[float, ...] = PAUSES_S
+    notes: Path | None = None
+    record: Path | None = None
+    start_lock: Path | None = None
+    start_lock_fd: int | None = None
+
+
 class VllmServer:
     """One server. Use as `async with VllmServer(plan) as server`, or `start` and `stop`."""
 
-    def __init__(self, plan: ServerPlan, *, start_timeout_s: float = 1800.0) -> None:
+    def __init__(
+        self,
+        plan: ServerPlan,
+        *,
+        start_timeout_s: float = 1800.0,
+        supervision: Supervision | None = None,
+        api_key: str | None = None,
+    ) -> None:
+        """Take a plan; `api_key` is for replicas behind one router, which share theirs."""
         self.plan = plan
         self._start_timeout_s = start_timeout_s
-        self._api_key = secrets.token_urlsafe(24)
-        self._scratch: Path | None = None
-        self._socket: Path | None = None
+        self._supervision = supervision or Supervision()
+        self._api_key = api_key or secrets.token_urlsafe(24)
+        self._folder: Path | None = None
+        self._lease_name = leases.new_name()
         self._process: subprocess.Popen[bytes] | None = None
         self._guardian: ProcessId | None = None
-        self._owner_fd: int | None = None
         self._log = LogFollower(plan.log_path)
 
     async def __aenter__(self) -> "VllmServer":
@@ -76,6 +99,30 @@ class VllmServer:
             raise ServerError("the server was not started")
         return self._guardian
 
+    @property
+    def folder(self) -> Path:
+        """The server's own, with its socket, its state and its leases.
+
+        Raises:
+            ServerError: it was not started.
+        """
+        if self._folder is None:
+            raise ServerError("the server was not started")
+        return self._folder
+
+    @property
+    def lease(self) -> Path:
+        """This process's lease; without any, the guardian ends the server."""
+        return self.folder / LEASES / self._lease_name
+
+    def hand_over(self) -> Path:
+        """The lease, for whoever uses the server from now on; `stop` ends it no more."""
+        process, self._process, self._guardian = self._process, None, None
+        if process is not None:  # our child for as long as it lives; somebody must collect it
+            threading.Thread(target=process.wait, name="guardian's end", daemon=True).start()
+        lease, self._folder = self.lease, None
+        return lease
+
     async def start(self, on_phase: OnPhase | None = None) -> None:
         """Start, and wait until it answers `/health` and a request for one token.
 
@@ -99,31 +146,22 @@ class VllmServer:
                 await self.stop()
 
     async def stop(self) -> None:
-        """End the server and everything below it; at most 10 s. Safe to call twice."""
-        self._let_go()
+        """End the server and everything below it, whoever uses it; at most 10 s.
+
+        Safe to call twice.
+        """
         if self._guardian:
             await asyncio.to_thread(end_process, self._guardian)
         if self._process:
             with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the kernel
                 self._process.wait(timeout=1.0)
             self._process = None
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            self._scratch = None
-
-    def detach(self) -> None:
-        """Let the server outlive this process; `end_process(guardian_process)` stops it.
-
-        Raises:
-            ServerError: it has died meanwhile: the cause, and where the log is.
-        """
-        if self._owner_fd is None:
-            return
-        try:
-            os.write(self._owner_fd, guardian.DETACH)
-        except BrokenPipeError as error:
-            raise self._failure_soon() from error
-        self._let_go()
+        # What a guardian that was killed could not remove.
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+        if self._guardian and self._supervision.notes:
+            remove_note(self._supervision.notes, self._guardian)
 
     def failure(self) -> ServerError | None:
         """Why the server is no more; None while it runs, and when it was never started."""
@@ -133,38 +171,51 @@ class VllmServer:
         return ServerError(f"vLLM ended: {cause}. Its log: {self.plan.log_path}")
 
     @property
+    def _socket(self) -> Path | None:
+        return None if self.plan.port is not None else self.folder / "vllm.sock"
+
+    @property
     def _origin(self) -> str:
-        return "http://localhost" if self._socket else f"http://127.0.0.1:{self.plan.port}"
+        port = self.plan.port
+        return "http://localhost" if port is None else f"http://127.0.0.1:{port}"
 
     def _spawn(self) -> None:
-        self._scratch = Path(tempfile.mkdtemp(prefix="rlm-local-"))
-        if len(os.fsencode(self._scratch)) > SCRATCH_PATH_BYTES:
+        # Made by the guardian, so that there is never a folder without one.
+        folder = Path(tempfile.gettempdir()) / f"rlm-local-{secrets.token_hex(6)}"
+        if len(os.fsencode(folder)) > SCRATCH_PATH_BYTES:
             raise ServerError(
-                f"{self._scratch} is too long a path for a socket; set TMPDIR to a shorter one"
+                f"{folder} is too long a path for a socket; set TMPDIR to a shorter one"
             )
-        if self.plan.port is None:
-            self._socket = self._scratch / "vllm.sock"
+        self._folder = folder
         _make_folder(self.plan.cache_folder)
-        with _private_file(self.plan.log_path) as log:
-            reader, self._owner_fd = os.pipe()
-            try:
-                self._process = subprocess.Popen(
-                    self._guarded_command(reader),
-                    env=environment(self.plan, api_key=self._api_key, scratch=self._scratch),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    pass_fds=(reader,),
-                )
-            finally:
-                os.close(reader)
+        if self._supervision.notes:
+            _make_folder(self._supervision.notes)
+        lock_fd = self._supervision.start_lock_fd
+        with _new_private_file(self.plan.log_path) as log:
+            self._process = subprocess.Popen(
+                guarded(command(self.plan, socket=self._socket), self._orders(folder)),
+                env=environment(self.plan, api_key=self._api_key, scratch=folder),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=() if lock_fd is None else (lock_fd,),
+            )
         self._guardian = identify(self._process.pid)
 
-    def _guarded_command(self, owner_fd: int) -> list[str]:
-        ours = [sys.executable, "-I", "-S", str(guardian.__file__)]
-        options = ["--owner-fd", str(owner_fd), "--remove", str(self._scratch)]
-        return [*ours, *options, "--", *command(self.plan, socket=self._socket)]
+    def _orders(self, folder: Path) -> Orders:
+        watch = self._supervision
+        return Orders(
+            folder=folder,
+            lease=self._lease_name,
+            log=self.plan.log_path,
+            address=self._socket or self.plan.port or 0,
+            pauses_s=watch.pauses_s,
+            notes=watch.notes,
+            record=watch.record,
+            start_lock=watch.start_lock,
+            start_lock_fd=watch.start_lock_fd,
+        )
 
     async def _wait_until_ready(self, on_phase: OnPhase) -> None:
         started = time.monotonic()
@@ -209,20 +260,6 @@ class VllmServer:
             ) from error
         return True
 
-    def _failure_soon(self) -> ServerError:
-        """Why a guardian that closed its pipe is ending; it may take a moment to be gone."""
-        if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=1.0)
-        return self.failure() or ServerError(
-            f"vLLM's guardian closed its pipe. Its log: {self.plan.log_path}"
-        )
-
-    def _let_go(self) -> None:
-        fd, self._owner_fd = self._owner_fd, None
-        if fd is not None:
-            os.close(fd)
-
 
 def _make_folder(folder: Path) -> None:
     try:
@@ -231,13 +268,15 @@ def _make_folder(folder: Path) -> None:
         raise _not_writable(folder, error) from error
 
 
-def _private_file(path: Path) -> BinaryIO:
+def _new_private_file(path: Path) -> BinaryIO:
+    """A new file in the place of an old one, whose writer may still be ending."""
     _make_folder(path.parent)
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        path.unlink(missing_ok=True)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
     except OSError as error:
         raise _not_writable(path.parent, error) from error
-    return os.fdopen(fd, "wb")
+    return os.fdopen(fd, "ab")
 
 
 def _not_writable(folder: Path, error: OSError) -> ConfigError:

@@ -25,6 +25,8 @@ class OpenModels:
     stack: str
     direct_tokens: int
     aclose: Callable[[], Awaitable[None]]
+    worker_options: str = ""
+    """What else decides the worker's replies besides its weights, such as template options."""
 
     def repl_facts(self) -> ReplFacts:
         """What a cell is told about the worker's window."""

@@ -9,30 +9,30 @@ import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from pathlib import Path
 from types import TracebackType
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
-from rlm_local.config import Home, RunConfig, check_sandbox_policy
+from rlm_local.config import Home, RunConfig, check_cell_limits, check_sandbox_policy
 from rlm_local.context.mapped_file import MappedContext, count_tokens_exactly, open_context
-from rlm_local.context.sources import ContextInput, StreamInput, TextInput
+from rlm_local.context.sources import ContextInput
 from rlm_local.engine.loop import Engine
-from rlm_local.errors import ConfigError, UserError
+from rlm_local.engine.recording import Recording
+from rlm_local.errors import ConfigError
 from rlm_local.events import Event
 from rlm_local.interfaces import EventSink, TokenCounter
+from rlm_local.sandbox.properties import SandboxReport, judge
 from rlm_local.sandbox.zygote_pool import ZygotePool
 from rlm_local.serving.tokenizer import RatioTokenCounter
+from rlm_local.session.inputs import ContextLike, as_inputs, question_of
 from rlm_local.session.loop_thread import LoopThread
 from rlm_local.session.models import OpenModels
 from rlm_local.session.remarks import remarks_on
+from rlm_local.session.results import KeptResults
 from rlm_local.session.settings import Settings
 from rlm_local.session.tracing import Fanout, open_trace
 from rlm_local.types import Answer, Limits
 
 __all__ = ["RLM", "ContextLike", "Progress", "as_inputs", "question_of"]
-
-ContextLike: TypeAlias = str | Path | ContextInput | Sequence[str | Path | ContextInput]
-"""A `str` is text, a `Path` is a file or a folder; a list holds several documents."""
 
 
 class Progress(EventSink, Protocol):
@@ -136,28 +136,45 @@ class RLM:
         self._opener = opener
         self._settings = settings
         self._policy = check_sandbox_policy(settings.sandbox)
+        check_cell_limits(settings.cells)
         self._home = Home.from_environment()
         self._progress: Progress = progress or _Silence()
+        self._kept = KeptResults(self._home, settings.cache, self._progress.warn)
         self._models: OpenModels | None = None
         self._opening: asyncio.Lock | None = None
         self._loop: LoopThread | None = None
         self._closed = False
 
-    def complete(self, context: ContextLike, question: str | None = None) -> Answer:
+    def complete(
+        self,
+        context: ContextLike,
+        question: str | None = None,
+        *,
+        recording: Recording | None = None,
+    ) -> Answer:
         """Answer `question` over `context`; blocks.
 
         With one string and no question it behaves like any model: the string is the prompt, and
-        its last paragraph counts as the question.
+        its last paragraph counts as the question. With a `recording` (`session.resuming`) its
+        run goes on over the same context, and its question is asked.
 
         Raises:
             UserError: something the caller must change.
             RunError: the run failed before there was anything to answer with.
         """
-        return self._thread().call(self._complete(context, question))
+        return self._thread().call(self._complete(context, question, recording))
 
-    async def acomplete(self, context: ContextLike, question: str | None = None) -> Answer:
+    async def acomplete(
+        self,
+        context: ContextLike,
+        question: str | None = None,
+        *,
+        recording: Recording | None = None,
+    ) -> Answer:
         """`complete` for callers with an event loop of their own; cancelling it ends the run."""
-        return await asyncio.wrap_future(self._thread().submit(self._complete(context, question)))
+        thread = self._thread()
+        work = thread.submit(self._complete(context, question, recording))
+        return await asyncio.wrap_future(work)
 
     def open(self) -> None:
         """Start or find the models now, rather than at the first question."""
@@ -206,17 +223,23 @@ class RLM:
             return self._models
 
     async def _close_models(self) -> None:
+        await self._kept.aclose()
         if self._models is not None:
             models, self._models = self._models, None
             await models.aclose()
 
-    async def _complete(self, context: ContextLike, question: str | None) -> Answer:
+    async def _complete(
+        self, context: ContextLike, question: str | None, recording: Recording | None
+    ) -> Answer:
         inputs = as_inputs(context)
-        asked = question_of(inputs, question)
+        asked = question_of(inputs, recording.start.question if recording else question)
         async with AsyncExitStack() as parts:
             # Read first: an empty folder should not cost the start of a server.
             mapped = await self._read(inputs)
             parts.callback(mapped.close)
+            if recording:
+                recording.check_question(question)
+                recording.check_context(mapped.facts)
             models = await self._open_models()
             await asyncio.to_thread(self._count, mapped, models.models.root.tokens)
             pool = await ZygotePool.open(
@@ -224,19 +247,24 @@ class RLM:
                 models.repl_facts(),
                 policy=self._policy,
                 memory_bytes=self._settings.limits.cell_memory_bytes,
+                cells=self._settings.cells,
             )
             parts.push_async_callback(pool.aclose)
+            sandbox = judge(pool.report, self._policy)
             trace = open_trace(self._settings.trace, self._home, self._progress.warn)
             parts.callback(trace.close)
             engine = Engine(
                 models.models,
                 profile=models.profile,
-                config=self._run_config(models),
+                config=self._run_config(models, sandbox),
                 sink=Fanout((trace, self._progress)),
                 clock=_MonotonicClock(),
+                results=self._kept.of(models),
             )
-            answer = await engine.run(asked, mapped, pool)
-        return dataclasses.replace(answer, trace=trace.written_to, sandbox=self._settings.sandbox)
+            answer = await engine.run(asked, mapped, pool, recording=recording)
+        return dataclasses.replace(
+            answer, trace=trace.written_to, sandbox=sandbox.policy, sandbox_level=sandbox.level
+        )
 
     async def _read(self, inputs: Sequence[ContextInput]) -> MappedContext:
         loop = asyncio.get_running_loop()
@@ -275,49 +303,20 @@ class RLM:
 
         return tell
 
-    def _run_config(self, models: OpenModels) -> RunConfig:
+    def _run_config(self, models: OpenModels, sandbox: SandboxReport) -> RunConfig:
         return RunConfig(
             limits=self._settings.limits,
             mode=self._settings.mode,
             direct_tokens=models.direct_tokens,
             seed=self._settings.seed,
             stack=models.stack,
+            sandbox=sandbox.as_record(),
         )
 
 
 def _close_unused(reading: asyncio.Future[MappedContext]) -> None:
     if not reading.cancelled() and reading.exception() is None:
         reading.result().close()
-
-
-def as_inputs(context: ContextLike) -> list[ContextInput]:
-    """Name every text and path, so that the context knows them apart."""
-    if isinstance(context, str | Path | TextInput | StreamInput):
-        context = [context]
-    texts = sum(isinstance(item, str) for item in context)
-    named: list[ContextInput] = []
-    for number, item in enumerate(context, 1):
-        if isinstance(item, str):
-            named.append(TextInput("text" if texts == 1 else f"text {number}", item))
-        else:
-            named.append(item)
-    return named
-
-
-def question_of(inputs: Sequence[ContextInput], question: str | None) -> str:
-    """The question asked, or the last paragraph of the one text given.
-
-    Raises:
-        UserError: the question is empty, or absent with more than one text.
-    """
-    if question is not None:
-        if not question.strip():
-            raise UserError("the question is empty; say what you want to know")
-        return question
-    if len(inputs) != 1 or not isinstance(inputs[0], TextInput):
-        raise UserError("no question: complete(context, question) needs one unless given one text")
-    paragraphs = [part.strip() for part in inputs[0].text.split("\n\n") if part.strip()]
-    return paragraphs[-1][-2000:] if paragraphs else "Answer what the text asks."
 
 
 def _merged(settings: Settings | None, limits: Limits | None, sandbox: str | None) -> Settings:

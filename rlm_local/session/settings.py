@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from rlm_local.context.sources import ReadOptions
-from rlm_local.types import Limits, RunMode
+from rlm_local.session.results import CacheSettings
+from rlm_local.types import CellLimits, Limits, RunMode
 
 __all__ = ["Settings"]
 
@@ -15,6 +16,8 @@ class Settings:
     """Settings shared by all runs of one `RLM`."""
 
     limits: Limits = field(default_factory=Limits)
+    cells: CellLimits = field(default_factory=CellLimits)
+    """What one cell may use; `limits` has its time and memory."""
     sandbox: str = "auto"
     """`auto`, `require-full`, `sealed` or `off`."""
     mode: RunMode = "auto"
@@ -28,3 +31,4 @@ class Settings:
     read: ReadOptions = field(default_factory=ReadOptions)
     count_tokens: bool = False
     """Count the context's tokens exactly instead of estimating large ones."""
+    cache: CacheSettings = field(default_factory=CacheSettings)

@@ -55,11 +55,13 @@ class CommandLine:
 
     async def start(self, *arguments: str | Path, **environment: str) -> asyncio.subprocess.Process:
         """Start one; `ended` waits for it."""
+        command = (sys.executable, "-m", "rlm_local", *map(str, arguments))
+        return await self.start_program(*command, **environment)
+
+    async def start_program(self, *command: str, **environment: str) -> asyncio.subprocess.Process:
+        """Start another program, such as one that becomes a command of ours."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "rlm_local",
-            *map(str, arguments),
+            *command,
             cwd=self.folder,
             env={**self.environment, "PYTHONPATH": str(ROOT), **environment},
             stdin=asyncio.subprocess.PIPE,

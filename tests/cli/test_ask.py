@@ -424,3 +424,29 @@ def _wait_until_it_reads(pid: int) -> None:
         for thread in Path(f"/proc/{pid}/task").iterdir()
     ):
         time.sleep(0.02)
+
+
+async def test_cell_limits_are_given_by_name(
+    rlm_local: CommandLine, server: OpenAIServer, text: Path
+) -> None:
+    server.options.replies = [cell("print('x' * 100_000)"), FINISH]
+    limits = ["--cell-limit", "output_chars=300", "--cell-limit", "grace_s=2"]
+    done = await rlm_local("ask", QUESTION, "-c", text, "--mode", "rlm", *limits, *at(server))
+    assert (done.code, done.stdout) == (0, "plum-7\n")
+    assert "of 100,001 characters left out" in str(server.requests[-1]["messages"])
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        ("thread=3", "no cell limit 'thread'; use one of threads, descriptors"),
+        ("threads=0", "cell limit threads must be from 1 to 4,096, not 0"),
+    ],
+)
+async def test_a_cell_limit_that_will_not_do_is_told_before_anything_starts(
+    rlm_local: CommandLine, server: OpenAIServer, text: Path, limit: str, told: str
+) -> None:
+    done = await rlm_local("ask", QUESTION, "-c", text, "--cell-limit", limit, *at(server))
+    assert done.code == 2
+    assert told in done.stderr
+    assert server.requests == []

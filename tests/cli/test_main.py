@@ -12,7 +12,7 @@ from tests.cli.command import CommandLine
 
 CONTRACT = {
     "ask", "chat", "serve", "up", "down", "status", "logs", "models", "pull", "verify", "plan",
-    "doctor", "trace", "bench",
+    "doctor", "trace", "cache", "bench",
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ async def test_every_command_has_help(rlm_local: CommandLine, name: str) -> None
     assert f"rlm_local {name} " in done.stdout
 
 
-@pytest.mark.parametrize("name", ["serve", "chat", "plan", "bench"])
+@pytest.mark.parametrize("name", ["serve", "chat", "bench"])
 async def test_what_is_not_built_yet_says_so(rlm_local: CommandLine, name: str) -> None:
     done = await rlm_local(name, "--any", "thing")
     assert (done.code, done.stdout) == (2, "")

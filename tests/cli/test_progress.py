@@ -46,6 +46,18 @@ def _plain(*, quiet: bool = False) -> tuple[Progress, io.StringIO, _Hands]:
     return progress, out, clock
 
 
+def test_the_level_of_the_sandbox_is_told_where_it_is_known() -> None:
+    for level, said in (
+        ("full", ", sandbox full"),
+        ("sealed", ", sandbox sealed (`rlm-local doctor` says what is missing)"),
+        ("off", "mode rlm"),
+    ):
+        progress, out, _ = _plain()
+        progress.emit(replace(started("r1"), sandbox={"policy": "auto", "level": level}))
+        progress.stop()
+        assert out.getvalue().rstrip().endswith(said)
+
+
 def test_without_a_terminal_there_are_plain_lines_at_moments_that_matter() -> None:
     progress, out, _ = _plain()
     for event in one_run():

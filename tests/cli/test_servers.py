@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rlm_local.serving.leases import take
 from tests.cli.command import CommandLine, ended
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.stack_on_disk import pull_tiny, servers_up, write_models_file
@@ -27,10 +28,10 @@ async def test_with_nothing_up_each_command_says_so(rlm_local: CommandLine) -> N
     status = await rlm_local("status")
     assert (status.code, status.stdout) == (0, "")
     assert status.stderr == "nothing is up; `rlm-local up` starts a stack\n"
-    assert json.loads((await rlm_local("status", "--json")).stdout) == {"stacks": []}
+    assert json.loads((await rlm_local("status", "--json")).stdout) == {"stacks": [], "ended": []}
     down = await rlm_local("down")
     assert (down.code, down.stdout, down.stderr) == (0, "", "nothing is up\n")
-    assert json.loads((await rlm_local("down", "--json")).stdout) == {"stopped": []}
+    assert json.loads((await rlm_local("down", "--json")).stdout) == {"stopped": [], "in_use": []}
     logs = await rlm_local("logs")
     assert (logs.code, logs.stdout) == (2, "")
     assert "nothing is up, so there is no log" in logs.stderr
@@ -123,17 +124,18 @@ async def test_what_is_up_is_shown_read_asked_and_stopped(
         assert logs.stdout == "line 98\nline 99\n"
 
         up = await rlm_local("up", "--stack", "small", "--models-file", models_file, "--json")
-        assert json.loads(up.stdout)["servers"] == [
-            {key: value for key, value in shown["servers"][0].items() if key != "state"}
-        ]
+        assert json.loads(up.stdout)["servers"][0].items() <= shown["servers"][0].items()
 
         await server.close()
         status = await rlm_local("status")
         assert "does not answer (cannot reach" in status.stdout
 
         down = await rlm_local("down", "--json")
-        assert json.loads(down.stdout) == {"stopped": ["small"]}
-        assert json.loads((await rlm_local("status", "--json")).stdout) == {"stacks": []}
+        assert json.loads(down.stdout) == {"stopped": ["small"], "in_use": []}
+        assert json.loads((await rlm_local("status", "--json")).stdout) == {
+            "stacks": [],
+            "ended": [],
+        }
 
 
 async def test_a_log_that_is_followed_ends_with_an_interrupt(
@@ -149,3 +151,65 @@ async def test_a_log_that_is_followed_ends_with_an_interrupt(
         process.send_signal(signal.SIGINT)
         done = await ended(process)
     assert (done.code, done.stderr) == (130, "\ninterrupted\n")
+
+
+async def test_a_log_that_is_followed_goes_on_in_the_file_that_replaced_it(
+    rlm_local: CommandLine, home: Path, server: OpenAIServer, tmp_path: Path
+) -> None:
+    with servers_up(home, server.base_url, tmp_path) as record:
+        process = await rlm_local.start("logs", "--follow", "-n", "1")
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"line 99\n"
+        log = record.servers[0].log_path
+        log.unlink()
+        log.write_text("of the next start\n")
+        assert await asyncio.wait_for(process.stdout.readline(), 20) == b"of the next start\n"
+        process.send_signal(signal.SIGINT)
+        await ended(process)
+
+
+async def test_what_a_run_uses_stops_only_with_it_unless_forced(
+    rlm_local: CommandLine, home: Path, server: OpenAIServer, tmp_path: Path
+) -> None:
+    with servers_up(home, server.base_url, tmp_path) as record:
+        assert take(record.servers[0].leases) is not None
+        down = await rlm_local("down", "--json")
+        assert json.loads(down.stdout) == {"stopped": [], "in_use": ["small"]}
+        assert not record.is_kept
+        status = await rlm_local("status")
+        assert "used by 1 now, stops with its last user" in status.stdout
+        forced = await rlm_local("down", "--stack", "small", "--force", "--json")
+        assert json.loads(forced.stdout) == {"stopped": ["small"], "in_use": []}
+
+
+async def test_servers_that_died_are_told_once(
+    rlm_local: CommandLine, home: Path, server: OpenAIServer, tmp_path: Path
+) -> None:
+    with servers_up(home, server.base_url, tmp_path) as record:
+        record.servers[0].log_path.write_text("torch.OutOfMemoryError: CUDA out of memory\n")
+    status = await rlm_local("status")
+    assert status.stdout.startswith("small is no more: vLLM ended: GPU memory ran out; lower")
+    assert json.loads((await rlm_local("status", "--json")).stdout) == {"stacks": [], "ended": []}
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("30m", 1800.0), ("0", 0.0)])
+async def test_how_long_servers_may_be_idle_is_kept(
+    rlm_local: CommandLine,
+    home: Path,
+    models_file: Path,
+    server: OpenAIServer,
+    tmp_path: Path,
+    given: str,
+    seconds: float,
+) -> None:
+    folder = pull_tiny(models_file, home, snapshot(tmp_path / "given"))
+    options = ("--stack", "small", "--models-file", models_file, "--json")
+    with servers_up(home, server.base_url, folder):
+        up = await rlm_local("up", "--idle-timeout", given, *options)
+        assert json.loads(up.stdout)["idle_timeout_s"] == seconds
+
+
+async def test_a_timeout_that_is_none_is_told(rlm_local: CommandLine) -> None:
+    done = await rlm_local("up", "--idle-timeout", "soon")
+    assert done.code == 2
+    assert "'soon' is no duration; write such as 90s, 30m, 2h or 0" in done.stderr

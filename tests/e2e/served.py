@@ -138,4 +138,5 @@ def _served(server: ServerRecord, role: str) -> OpenAIModel:
         tokens=FileTokenCounter(server.model_folder / "tokenizer.json"),
         dialect="vllm",
         priority_scheduling=True,
+        failure=server.failure,
     )

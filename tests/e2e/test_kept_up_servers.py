@@ -3,8 +3,12 @@
 The tests share one server, because a start takes a minute; the last one stops it.
 """
 
+import asyncio
 import itertools
 import json
+import os
+import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +16,14 @@ import pytest
 
 from rlm_local.config import Home
 from rlm_local.events import RootReplied, SubcallDone
+from rlm_local.planner.hardware import probe
+from rlm_local.planner.hardware_file import with_memory
+from rlm_local.planner.knowledge import Knowledge, installed_vllm
+from rlm_local.planner.model_files import read_facts
+from rlm_local.planner.placement import plan
+from rlm_local.planner.reconcile import Reported, reconcile
+from rlm_local.registry import load_registry
+from rlm_local.serving.process_tree import named_descendants
 from rlm_local.serving.server_records import ServerRecords, StackRecord
 from tests.e2e.commands import PrivateHome, events_of, eventually, own_home
 from tests.e2e.leftovers import Leftovers, descendant_names
@@ -53,6 +65,21 @@ def test_status_says_what_is_up_and_that_it_answers(kept_up: PrivateHome) -> Non
     assert (stack["stack"], server["state"]) == (STACK, "answers")
     assert server["roles"] == ["root", "worker"]
     assert "answers" in kept_up.run("status").stdout
+
+
+def test_the_pool_is_as_large_as_planned(kept_up: PrivateHome, tiny_weights: Path) -> None:
+    server = record_of(kept_up).server("root")
+    known = Knowledge(files={server.model: read_facts(tiny_weights)})
+    # memory is imagined, as the server now has its share of the real
+    (placed,) = plan(load_registry(), STACK, with_memory(probe(), 64 << 30), known).servers
+    said = re.search(r"KV cache size: ([\d,]+) tokens", server.log_path.read_text())
+    assert said is not None
+    n_tokens = int(said[1].replace(",", ""))
+
+    found = reconcile(placed, Reported(vllm_version=installed_vllm(), kv_cache_tokens=n_tokens))
+
+    assert [difference.what for difference in found.differences] == ["KV cache tokens"]
+    assert found.is_close, list(map(str, found.differences))
 
 
 def test_up_again_keeps_the_server_that_is_there(kept_up: PrivateHome) -> None:
@@ -170,7 +197,7 @@ async def test_later_root_turns_find_what_was_sent_before_in_the_prefix_cache(
         assert now.cached_tokens >= 0.9 * before.prompt_tokens
 
 
-@pytest.mark.parametrize(("moment", "n_below"), [("guardian.py", 1), ("VLLM::EngineCore", 3)])
+@pytest.mark.parametrize(("moment", "n_below"), [("serving.guardian", 1), ("VLLM::EngineCore", 3)])
 def test_nothing_is_left_of_an_ask_killed_while_its_own_server_starts(
     kept_up: PrivateHome, stocked_home: PrivateHome, hay: Path, moment: str, n_below: int
 ) -> None:
@@ -178,7 +205,10 @@ def test_nothing_is_left_of_an_ask_killed_while_its_own_server_starts(
     left = Leftovers(stocked_home)
     process = stocked_home.start("ask", NEEDLE_QUESTION, "--context", hay, "--stack", STACK)
     is_starting = eventually(
-        lambda: any(moment in name for name in descendant_names(process.pid)),
+        lambda: (
+            any(moment in name for name in descendant_names(process.pid))
+            and bool(stocked_home.scratch_folders())
+        ),
         within_s=STARTED_WITHIN_S,
     )
     folders = stocked_home.scratch_folders()
@@ -191,6 +221,62 @@ def test_nothing_is_left_of_an_ask_killed_while_its_own_server_starts(
     assert left.wait() == []
     assert stocked_home.scratch_folders() == []
     assert kept_up.run("status", "--json").json["stacks"][0]["servers"][0]["state"] == "answers"
+
+
+BATCH = """
+prompts = [f"Write the number {n} and nothing else." for n in range(200)]
+replies = llm_query_batched(prompts, max_tokens=6)
+import json
+FINAL(json.dumps([reply or None for reply in replies]))
+"""
+KILLED_AFTER = 40
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("victim", ["api server", "engine"])
+async def test_a_batch_completes_although_its_server_is_killed_in_the_middle(
+    kept_up: PrivateHome, victim: str
+) -> None:
+    """Issue 4: 0 items lost or doubled, after a restart at the same socket."""
+    server = record_of(kept_up).server("worker")
+    before = server.state()
+    assert before is not None
+    trace = kept_up.folder / f"killed-{victim}.jsonl"
+    asking = asyncio.create_task(ask_served(server, "\n".join(ROWS), trace, cells=[BATCH]))
+    is_under_way = await asyncio.to_thread(
+        eventually, lambda: len(subcalls_of(trace)) >= KILLED_AFTER, within_s=STARTED_WITHIN_S
+    )
+    n_done = len(subcalls_of(trace))
+    (engine,) = named_descendants(server.guardian_pid, "VLLM::EngineCore")
+    os.kill(before.server_pid if victim == "api server" else engine, signal.SIGKILL)
+    answer = await asking
+    assert is_under_way
+    assert n_done < 200
+    assert answer.stop_reason == "answered", answer.error
+    done = subcalls_of(trace)
+    assert sorted(event.item for event in done) == list(range(200))
+    assert [event.error for event in done if event.error] == []
+    assert None not in json.loads(answer.text)
+    after = server.state()
+    assert after is not None
+    assert (after.phase, after.restarts) == ("ready", before.restarts + 1)
+    assert "killed" in after.cause
+
+
+def test_status_tells_of_restarts_memory_and_caches(kept_up: PrivateHome) -> None:
+    (stack,) = kept_up.run("status", "--json").json["stacks"]
+    (server,) = stack["servers"]
+    assert server["restarts"] == 2
+    assert server["ram_bytes"] > 1 << 30
+    assert (server["requests_running"], server["requests_waiting"]) == (0, 0)
+    assert 0 <= server["prefix_hit_rate"] < 1
+    assert "restarts 2 (" in kept_up.run("status").stdout
+    shown = kept_up.run("logs", "-n", "5000").stdout
+    assert shown.count("[rlm-local] starting the server") == 3
+
+
+def subcalls_of(trace: Path) -> list[SubcallDone]:
+    return [event for event in events_of(trace) if isinstance(event, SubcallDone)]
 
 
 def test_logs_shows_the_end_of_the_log_and_no_key(kept_up: PrivateHome) -> None:
@@ -209,8 +295,8 @@ def test_down_leaves_no_process_no_socket_and_no_record(kept_up: PrivateHome) ->
     family = left.note(server.guardian_pid)
     assert len(family) >= 4  # guardian, API server, engine, worker
     stopped = kept_up.run("down", "--json")
-    assert (stopped.code, stopped.json) == (0, {"stopped": [STACK]})
+    assert (stopped.code, stopped.json) == (0, {"stopped": [STACK], "in_use": []})
     assert left.running() == []
     assert not server.uds.parent.exists()
-    assert kept_up.run("status", "--json").json == {"stacks": []}
+    assert kept_up.run("status", "--json").json == {"stacks": [], "ended": []}
     assert kept_up.run("logs").code == 2

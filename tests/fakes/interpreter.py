@@ -186,11 +186,6 @@ class InProcessPool:
         self._context = context
         self._broken = broken
 
-    @property
-    def report(self) -> dict[str, str]:
-        """No layer is active."""
-        return {"process": "off"}
-
     async def start(
         self, *, part: ContextSlice | None = None, text: str | None = None
     ) -> Interpreter:

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from rlm_local.registry import load_registry
+from rlm_local.serving.leases import keep
 from rlm_local.serving.processes import identify
 from rlm_local.serving.server_records import ServerRecord, ServerRecords, StackRecord
 from rlm_local.weights.store import WeightStore
@@ -68,7 +69,10 @@ def servers_up(home: Path, base_url: str, model_folder: Path) -> Iterator[StackR
         max_num_seqs=4,
         model_folder=model_folder,
         log_path=log,
+        folder=home / "server",
     )
+    record.leases.mkdir(parents=True)
+    keep(record.leases, 0)
     try:
         yield ServerRecords(home / "servers").write("small", (record,))
     finally:

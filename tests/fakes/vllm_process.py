@@ -16,15 +16,28 @@ import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-MODES = ("serve", "fail", "hang", "refuse", "end-later", "headless")
+MODES = ("serve", "fail", "hang", "refuse", "end-later", "headless", "slow")
 """serve; print an error and end; never answer; answer /health only; end when asked for a
-completion a second time; ignore SIGTERM too."""
+completion a second time; ignore SIGTERM too; with names and manners of vLLM 0.32's own processes,
+and a start that takes a second or two."""
+
+ENGINE = """
+import ctypes, os, sys, time
+name, python, code = sys.argv[1:]
+if name == "VLLM::EngineCore" and os.fork() == 0:
+    worker = "VLLM::Worker"
+    os.execv(python, [worker, "-I", "-S", "-c", code, worker, python, code])
+if name == "VLLM::Worker":
+    ctypes.CDLL(None).prctl(1, 9)
+time.sleep(3600)
+"""
 
 
-def install(folder: Path) -> Path:
+def install(folder: Path, mode: str = "serve") -> Path:
     """An executable that takes Python's place in front of `-m vllm...`."""
     path = folder / "fake-python"
-    path.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -I -S {__file__} "$@"\n')
+    python = f"{shlex.quote(sys.executable)} -I -S {__file__} --default-mode {mode}"
+    path.write_text(f'#!/bin/sh\nexec {python} "$@"\n')
     path.chmod(0o700)
     return path
 
@@ -74,11 +87,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("-m", dest="module")
     parser.add_argument("--uds")
-    parser.add_argument("--fake-mode", choices=MODES, default="serve")
+    parser.add_argument("--default-mode", choices=MODES, default="serve")
+    parser.add_argument("--fake-mode", choices=MODES)
     options, _ = parser.parse_known_args()
+    options.fake_mode = options.fake_mode or options.default_mode
     if options.fake_mode == "headless":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if os.fork() == 0:
+    if options.fake_mode == "slow":
+        _start_an_engine()
+    elif os.fork() == 0:
         _be_an_engine()
     print("(Worker pid=1) INFO Starting to load model x...", flush=True)
     if options.fake_mode == "fail":
@@ -91,6 +108,21 @@ def main() -> None:
     with _Server(options.uds, _Handler) as server:
         server.mode = options.fake_mode
         server.serve_forever()
+
+
+def _start_an_engine() -> None:
+    time.sleep(0.7)
+    engine = os.fork()
+    if engine == 0:
+        name = "VLLM::EngineCore"
+        os.execv(sys.executable, [name, "-I", "-S", "-c", ENGINE, name, sys.executable, ENGINE])
+
+    def end(number: int, frame: object) -> None:
+        os.kill(engine, signal.SIGKILL)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    time.sleep(0.7)
 
 
 def _be_an_engine() -> None:

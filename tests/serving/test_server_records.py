@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from rlm_local.errors import ConfigError, ServerError
+from rlm_local.errors import ConfigError, ModelRestarting, ServerError
 from rlm_local.serving.processes import ProcessId, end_process, identify, is_alive
 from rlm_local.serving.server_records import ServerRecord, ServerRecords
+from rlm_local.serving.server_state import ServerState, write_state
+from rlm_local.serving.servers_in_use import use
 
 SLEEPER = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"]
 
@@ -44,6 +46,7 @@ def record_of(pid: int, *, start_ticks: int | None = None) -> ServerRecord:
         max_num_seqs=4,
         model_folder=Path("/weights/m"),
         log_path=Path("/logs/m.log"),
+        folder=Path("/run/rlm-local-x"),
     )
 
 
@@ -144,28 +147,6 @@ async def test_stopping_ends_the_server_and_forgets_it(
     await records.stop(record)
 
 
-async def test_a_stack_is_claimed_by_one_at_a_time(records: ServerRecords) -> None:
-    order: list[str] = []
-
-    async def start(name: str) -> None:
-        async with records.claim("cpu-small"):
-            order.append(name)
-            await asyncio.sleep(0.02)
-            order.append(name)
-
-    await asyncio.gather(start("a"), start("b"))
-    assert order in (["a", "a", "b", "b"], ["b", "b", "a", "a"])
-
-
-async def test_a_claim_that_is_held_too_long_says_so(records: ServerRecords) -> None:
-    async with records.claim("cpu-small"):
-        with pytest.raises(ServerError, match="another rlm-local"):
-            async with records.claim("cpu-small", wait_s=0.0):
-                pass
-        async with records.claim("another"):
-            pass
-
-
 def test_asking_for_a_name_nobody_serves_is_an_error(
     records: ServerRecords, guardian: "subprocess.Popen[bytes]"
 ) -> None:
@@ -199,4 +180,89 @@ def test_a_record_says_why_its_server_is_no_more(
     guardian.wait()
     failure = record.failure()
     assert isinstance(failure, ServerError)
-    assert str(failure) == f"vLLM ended: the disk is full. Its log: {log}"
+    assert str(failure).startswith("vLLM ended: the disk is full; ")
+    assert str(failure).endswith(f"Its log: {log}")
+
+
+def test_a_record_says_that_its_server_is_being_started_again(
+    guardian: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    record = record_of(guardian.pid).model_copy(update={"folder": tmp_path})
+    write_state(tmp_path, ServerState("restarting", 0.0, 1, 1, 3, "it was killed"))
+    failure = record.failure()
+    assert isinstance(failure, ModelRestarting)
+    assert str(failure) == "vLLM ended: it was killed; it is being started again (1 of 3)"
+    assert failure.retry_after_s
+    write_state(tmp_path, ServerState("ready", 0.0, 1, 1, 3, "it was killed"))
+    assert record.failure() is None
+
+
+def test_stacks_whose_servers_fell_are_told_once(
+    records: ServerRecords, guardian: "subprocess.Popen[bytes]"
+) -> None:
+    written = records.write("cpu-small", (record_of(guardian.pid),))
+    assert records.take_fallen() == []
+    guardian.kill()
+    guardian.wait()
+    assert records.take_fallen() == [written]
+    assert records.take_fallen() == []
+
+
+async def test_one_start_at_a_time_and_who_waits_is_told(records: ServerRecords) -> None:
+    order: list[str] = []
+    waits: list[float] = []
+
+    async def start(name: str) -> None:
+        async with records.starting(waits.append):
+            order.append(name)
+            await asyncio.sleep(0.3)
+            order.append(name)
+
+    await asyncio.gather(start("a"), start("b"))
+    assert order in (["a", "a", "b", "b"], ["b", "b", "a", "a"])
+    assert waits[0] < 0.3
+
+
+async def test_a_start_that_is_held_up_too_long_says_so(records: ServerRecords) -> None:
+    async with records.starting(lambda _: None):
+        with pytest.raises(ServerError, match="another rlm-local has been starting servers"):
+            async with records.starting(lambda _: None, wait_s=0.0):
+                pass
+
+
+async def test_only_the_last_one_out_ends_the_servers(
+    records: ServerRecords, guardian: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    log = tmp_path / "vllm.log"
+    log.touch()
+    own = tmp_path / "own"
+    (own / "leases").mkdir(parents=True)
+    changes = {"folder": own, "log_path": log}
+    record = records.write("x", (record_of(guardian.pid).model_copy(update=changes),))
+    first, second = use(record), use(record)
+    assert first is not None
+    assert second is not None
+    assert record.users == 2
+    assert not await first.release()
+    assert guardian.poll() is None
+    assert await second.release()
+    assert guardian.wait() != 0
+    assert not own.exists()
+    assert not log.exists()
+    assert use(record) is None
+
+
+async def test_servers_that_are_kept_stay_when_the_last_one_is_out(
+    records: ServerRecords, guardian: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    (tmp_path / "leases").mkdir()
+    changes = {"folder": tmp_path}
+    record = records.write("x", (record_of(guardian.pid).model_copy(update=changes),))
+    found = use(record)
+    assert found is not None
+    found.keep(60)
+    assert record.is_kept
+    assert not await found.release()
+    assert guardian.poll() is None
+    record.let_go()
+    assert not record.is_kept

@@ -51,6 +51,40 @@ def test_flags_of_the_model_come_last() -> None:
     assert command(replace(CPU, extra_args=("--x", "1")), socket=Path("/s"))[-2:] == ["--x", "1"]
 
 
+def test_what_the_planner_leaves_to_vllm_is_not_asked_for() -> None:
+    arguments = command(CUDA, socket=Path("/s"))
+    for name in ("tensor-parallel", "data-parallel", "kv-cache-dtype", "block", "max-num-batched"):
+        assert not [word for word in arguments if word.startswith(f"--{name}")]
+
+
+def test_several_cards_cache_type_and_steps_are_passed_on() -> None:
+    plan = replace(
+        CUDA, tensor_parallel_size=2, data_parallel_size=3, kv_cache_dtype="fp8", block_size=64,
+        max_num_batched_tokens=8192,
+    )  # fmt: skip
+    arguments = command(plan, socket=Path("/s"))
+    assert flag(arguments, "--tensor-parallel-size") == "2"
+    assert flag(arguments, "--data-parallel-size") == "3"
+    assert flag(arguments, "--kv-cache-dtype") == "fp8"
+    assert flag(arguments, "--block-size") == "64"
+    assert flag(arguments, "--max-num-batched-tokens") == "8192"
+
+
+@pytest.mark.parametrize(
+    "switch",
+    ["--enable-prompt-tokens-details", "--enable-force-include-usage", "--scheduling-policy"],
+)
+def test_usage_and_priorities_are_always_on(switch: str) -> None:
+    assert switch in command(CPU, socket=Path("/s"))
+    assert switch in command(CUDA, socket=Path("/s"))
+
+
+def test_variables_of_a_plan_do_not_turn_our_switches() -> None:
+    plan = replace(CPU, extra_env=(("NCCL_P2P_DISABLE", "1"), ("HF_HUB_OFFLINE", "0")))
+    seen = environment(plan, api_key="k", scratch=Path("/s"), inherited={})
+    assert (seen["NCCL_P2P_DISABLE"], seen["HF_HUB_OFFLINE"]) == ("1", "1")
+
+
 def test_proxies_and_secrets_stay_out_of_the_environment() -> None:
     inherited = {
         "PATH": "/bin",

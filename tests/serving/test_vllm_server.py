@@ -15,8 +15,9 @@ import pytest
 from rlm_local.errors import ConfigError, ServerError, WeightsError
 from rlm_local.serving.endpoint import Transport
 from rlm_local.serving.processes import end_process, identify, is_alive
+from rlm_local.serving.server_state import read_state
 from rlm_local.serving.vllm_command import ServerPlan
-from rlm_local.serving.vllm_server import VllmServer
+from rlm_local.serving.vllm_server import Supervision, VllmServer
 from tests.serving.conftest import MakePlan, mentioning
 
 Hunt = Callable[[], list[tuple[int, str]]]
@@ -24,6 +25,7 @@ Hunt = Callable[[], list[tuple[int, str]]]
 OWNER = """
 import asyncio, sys
 from pathlib import Path
+from rlm_local.serving import leases
 from rlm_local.serving.vllm_server import ServerPlan, VllmServer
 
 async def own():
@@ -36,8 +38,8 @@ async def own():
     print("starting", flush=True)
     server = VllmServer(plan)
     await server.start(lambda phase, _: print(phase, flush=True))
-    if sys.argv[3:] == ["detach"]:
-        server.detach()
+    if sys.argv[3:] == ["keep"]:
+        leases.keep(server.lease.parent, 0)
         print(server.guardian_process.pid, flush=True)
         return
     await asyncio.sleep(3600)
@@ -69,6 +71,12 @@ def wait_for_failure(server: VllmServer) -> ServerError:
     while (error := server.failure()) is None:
         time.sleep(0.05)
     return error
+
+
+def wait_until_known_ready(server: VllmServer) -> None:
+    """Until its guardian knows it, from when on its death is a reason to start it again."""
+    while (state := read_state(server.folder)) is None or state.phase != "ready":
+        time.sleep(0.05)
 
 
 async def test_a_server_passes_its_phases_answers_and_is_gone_after_stop(
@@ -103,7 +111,7 @@ async def test_socket_folder_and_log_are_private_and_the_key_is_not_on_the_comma
         key = server.endpoint.api_key
         assert key
         assert not [words for _, words in mentioning(str(tmp_path)) if key in words]
-        assert len(mentioning(str(tmp_path))) == 4  # guardian, server, its engine and worker
+        assert len(mentioning(str(tmp_path))) == 5  # both guardians, server, engine and worker
     assert not socket.parent.exists()
     assert left_behind() == []
 
@@ -143,8 +151,9 @@ async def test_cancelling_a_start_leaves_nothing(make_plan: MakePlan, left_behin
 
 
 async def test_a_server_that_dies_says_why(make_plan: MakePlan, left_behind: Hunt) -> None:
-    server = VllmServer(make_plan("end-later"))
+    server = VllmServer(make_plan("end-later"), supervision=Supervision(pauses_s=()))
     await server.start()
+    await asyncio.to_thread(wait_until_known_ready, server)
     transport = Transport(server.endpoint, max_connections=1, timeout_s=5)
     with contextlib.suppress(Exception):
         await transport.post("chat/completions", {})
@@ -187,22 +196,6 @@ async def test_a_log_that_cannot_be_opened_is_told_with_its_folder(
     assert left_behind() == []
 
 
-async def test_a_server_that_died_before_it_was_detached_says_why(
-    make_plan: MakePlan, left_behind: Hunt
-) -> None:
-    server = VllmServer(make_plan("end-later"))
-    await server.start()
-    transport = Transport(server.endpoint, max_connections=1, timeout_s=5)
-    with contextlib.suppress(Exception):
-        await transport.post("chat/completions", {})
-    await transport.aclose()
-    await asyncio.to_thread(wait_for_failure, server)
-    with pytest.raises(ServerError, match=r"GPU memory ran out.*test\.log"):
-        server.detach()
-    await server.stop()
-    assert left_behind() == []
-
-
 @pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
 def test_nothing_is_left_when_the_owner_is_killed_at_any_moment_of_a_start(
     make_plan: MakePlan, left_behind: Hunt, delay_s: float
@@ -226,30 +219,25 @@ def test_nothing_is_left_when_the_owner_of_a_ready_server_is_killed(
     assert left_behind() == []
 
 
-async def test_stop_clears_the_session_of_a_killed_guardian(
-    make_plan: MakePlan, left_behind: Hunt, tmp_path: Path
+async def test_nothing_is_left_of_a_server_whose_guardian_was_killed(
+    make_plan: MakePlan, left_behind: Hunt
 ) -> None:
     server = VllmServer(make_plan())
     await server.start()
     os.kill(server.guardian_process.pid, signal.SIGKILL)
-    await server.stop()
-    # The script's engine left the session, as vLLM's does not; only a guardian can find it.
-    outside = {pid for pid, _ in mentioning(str(tmp_path))}
-    for pid in outside:
-        assert os.getsid(pid) != server.guardian_process.pid
-        os.kill(pid, signal.SIGKILL)
     assert left_behind() == []
+    await server.stop()
 
 
-def test_a_detached_server_outlives_its_owner_until_its_guardian_is_ended(
+def test_a_server_that_is_kept_outlives_its_owner_until_its_guardian_is_ended(
     make_plan: MakePlan, left_behind: Hunt
 ) -> None:
-    owner = start_owner(make_plan(), "serve", "detach")
+    owner = start_owner(make_plan(), "serve", "keep")
     wait_for_line(owner, "ready")
     output, _ = owner.communicate()
     guardian = identify(int(output.split()[-1]))
     assert guardian is not None
-    time.sleep(1.2)  # two polls of the guardian for its owner
+    time.sleep(1.2)  # two polls of the guardian for leases
     assert is_alive(guardian)
     end_process(guardian)
     assert left_behind() == []

@@ -15,6 +15,7 @@ from rlm_local.events import RunEnded, RunStarted
 from rlm_local.session.rlm import as_inputs, question_of
 from rlm_local.session.settings import Settings
 from rlm_local.trace.jsonl import read_trace
+from rlm_local.types import CellLimits
 from tests.fakes.openai_process import cell, running_server
 from tests.fakes.openai_server import OpenAIServer
 from tests.session.conftest import OpenRLM, Watcher
@@ -298,3 +299,18 @@ def test_a_context_without_text_is_told_before_any_model_is_opened(home_here: Pa
             rlm.complete("", "What is in it?")
     finally:
         rlm.close()
+
+
+def test_cell_limits_out_of_range_are_refused_before_anything_starts() -> None:
+    settings = Settings(cells=CellLimits(grace_s=-1))
+    with pytest.raises(ConfigError, match="cell limit grace_s must be from"):
+        RLM(base_url="http://127.0.0.1:9/v1", root="root", settings=settings)
+
+
+async def test_cell_limits_reach_the_cells(open_rlm: OpenRLM, server: OpenAIServer) -> None:
+    server.options.replies = [cell("print('x' * 100_000)"), FINISH]
+    settings = Settings(mode="rlm", cells=CellLimits(output_chars=300))
+    await open_rlm(server.base_url, settings=settings).acomplete(TEXT, QUESTION)
+    told = str(server.requests[-1]["messages"])
+    assert "of 100,001 characters left out" in told
+    assert "x" * 400 not in told

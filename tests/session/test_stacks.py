@@ -6,8 +6,8 @@ import pytest
 from rlm_local import RLM
 from rlm_local.errors import ConfigError, PlacementError, WeightsError
 from rlm_local.events import RunStarted
+from rlm_local.session.servers import Machine
 from rlm_local.session.settings import Settings
-from rlm_local.session.stacks import Machine
 from tests.fakes.openai_process import cell
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.stack_on_disk import pull_tiny, servers_up, write_models_file
