@@ -26,4 +26,5 @@ def test_a_stack_in_process_finds_the_needle_without_any_network(
     assert NEEDLE_ANSWER in told["answer"]
     assert (told["stack"], told["mode"]) == (STACK, "rlm")
     assert 0 < told["usage"]["root"]["cached_tokens"] < told["usage"]["root"]["prompt_tokens"]
-    assert list((stocked_home.folder / "servers").glob("*")) == []
+    # Models are loaded one at a time on a machine; nothing else of a server is there.
+    assert {path.name for path in (stocked_home.folder / "servers").iterdir()} <= {"start.lock"}
