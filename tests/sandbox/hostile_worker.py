@@ -21,7 +21,7 @@ from tests.fakes.memory_context import EchoHost
 __all__ = ["HostileWorker", "call", "done", "raw"]
 
 
-def done(cell: int = 1, **fields: object) -> bytes:
+def done(cell: object = 1, **fields: object) -> bytes:
     """A `done` frame of one text."""
     header: dict[str, object] = {
         "op": "done", "cell": cell, "texts": ["stdout"], "stdout_chars": 2, "error_type": None,

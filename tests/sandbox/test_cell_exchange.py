@@ -32,7 +32,7 @@ VIOLATIONS = {
     "lengths that do not add up": struct.pack(">IIII", 14, 2, 1, 5) + b"{}",
     "a cell that is true": done(cell=True),
     "a cell below zero": done(cell=-1),
-    "a cell that is a fraction": done(cell=1.0),  # type: ignore[arg-type]
+    "a cell that is a fraction": done(cell=1.0),
     "a text with a name of its own": done(texts=["__class__"]),
     "a text whose name is a list": done(texts=[["stdout"]]),
     "a name too many": done(texts=["stdout", "error"]),

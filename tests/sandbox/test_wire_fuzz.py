@@ -135,7 +135,7 @@ def test_mutated_frames_of_a_real_session_break_no_promise() -> None:
         data = mutator.next_input()
         try:
             n_messages += read_all(mutator.pieces(data))[1]
-        except Exception:
+        except Exception:  # raised again: the input is what a fault is found by
             print("input:", base64.b64encode(data).decode())
             raise
     assert N_INPUTS / 20 < n_messages < N_INPUTS  # neither all noise nor all harmless
@@ -155,7 +155,7 @@ async def test_cells_with_a_hostile_worker_end_as_cells_may() -> None:
             data = mutator.next_input()
             try:
                 await exchanges.run(mutator.pieces(data), n_early=number % 3)
-            except Exception:
+            except Exception:  # raised again: the input is what a fault is found by
                 print("input:", base64.b64encode(data).decode())
                 raise
         exchanges.check_nothing_is_left()

@@ -6,7 +6,7 @@ code of a cell runs meanwhile, the collector and trace functions are off outside
 """
 
 # Bound now, and from where they are defined: a cell may replace names of the public modules.
-import _signal  # type: ignore[import-not-found]  # what `signal` wraps, at six times the cost
+import _signal  # type: ignore[import-not-found]  # no stubs; `signal` costs six times as much
 import gc
 import sys
 import threading

@@ -49,7 +49,7 @@ def import_allowed_modules(packages: tuple[str, ...]) -> None:
     """Import what a sealed cell may use; what is not installed, or is broken, is passed over."""
     sys.path.extend(packages)
     hidden = dict.fromkeys(_HIDDEN)  # None: to import it is an ImportError
-    sys.modules.update(hidden)  # type: ignore[arg-type]  # None marks a module as not there
+    sys.modules.update(hidden)  # type: ignore[arg-type]  # stubs lack None, Python's mark for `not there`
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in (*_MODULES.split(), *_PACKAGES.split()):
@@ -103,7 +103,7 @@ def _read_time_zones() -> None:
         return BytesIO(zones[key])
 
     # What the library falls back to when it finds no file, as in a sealed REPL it never does.
-    zoneinfo._common.load_tzdata = load_tzdata  # type: ignore[assignment]  # the same, from memory
+    zoneinfo._common.load_tzdata = load_tzdata  # type: ignore[assignment]  # the same signature, files from memory
     zoneinfo.available_timezones = lambda: set(zones)
 
 

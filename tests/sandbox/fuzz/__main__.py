@@ -45,7 +45,7 @@ def _fuzz_reading(mutator: Mutator, n_inputs: int) -> None:
         digest.update(data)
         try:
             n_frames, n_messages = read_all(mutator.pieces(data))
-        except Exception:
+        except Exception:  # raised again: the input is what a fault is found by
             print(f"input {number} broke a promise: {base64.b64encode(data).decode()}", flush=True)
             raise
         total = [total[0] + len(data), total[1] + n_frames, total[2] + n_messages]
@@ -79,7 +79,7 @@ async def _fuzz_exchanges(mutator: Mutator, n_exchanges: int) -> None:
                     mutator.pieces(data), n_early=number % 3, then_silent=number % _SILENT == 0
                 )
                 exchanges.check_nothing_is_left()
-            except Exception:
+            except Exception:  # raised again: the input is what a fault is found by
                 told = base64.b64encode(data).decode()
                 print(f"exchange {number} broke a promise: {told}", flush=True)
                 raise
