@@ -1,5 +1,4 @@
 import os
-import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +11,11 @@ from rlm_local.config import (
     Home,
     RunConfig,
     SandboxPolicy,
-    check_cell_limits,
+    check_cache_salt,
     check_sandbox_policy,
-    read_cell_limits,
 )
 from rlm_local.errors import ConfigError
-from rlm_local.types import CellLimits, Limits
+from rlm_local.types import Limits
 
 
 @pytest.fixture
@@ -76,47 +74,12 @@ def test_a_run_has_limits_unless_told_otherwise() -> None:
     assert (config.mode, config.seed) == ("auto", None)
 
 
-def test_the_usual_cell_limits_are_in_their_ranges() -> None:
-    assert read_cell_limits([]) == check_cell_limits(CellLimits()) == CellLimits()
+@pytest.mark.parametrize("salt", [None, "run", "someone", "ä b", "x" * 1024])
+def test_a_cache_salt_is_any_short_text_that_prints(salt: str | None) -> None:
+    assert check_cache_salt(salt) == salt
 
 
-def test_cell_limits_are_read_by_name_with_sizes_in_binary_units() -> None:
-    limits = read_cell_limits(
-        ["threads=8", "prompt_bytes=4M", "cell_prompt_bytes=1.5g", "cpu_s=2.5", "output_chars=2K"]
-    )
-    assert limits == CellLimits(
-        threads=8,
-        prompt_bytes=4 << 20,
-        cell_prompt_bytes=3 << 29,
-        cpu_s=2.5,
-        output_chars=2048,
-    )
-
-
-@pytest.mark.parametrize(
-    ("setting", "told"),
-    [
-        ("thread=8", "no cell limit 'thread'; use one of threads, descriptors, scratch_bytes"),
-        ("=8", "no cell limit ''"),
-        ("threads", "cell limit threads must be a number such as 64, 4M or 1G, not ''"),
-        ("threads=many", "not 'many'"),
-        ("threads=0", "cell limit threads must be from 1 to 4,096, not 0"),
-        ("threads=-1", "not '-1'"),
-        ("grace_s=1M", "must be a number such as 2.5, not '1M'"),
-        ("grace_s=nan", "not 'nan'"),
-        ("grace_s=0", "cell limit grace_s must be from 0.1 to 60, not 0.0"),
-        ("prompt_bytes=1G", "must be from 1 to 62,914,560"),
-    ],
-)
-def test_a_cell_limit_that_will_not_do_is_named_with_what_would(setting: str, told: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(told)):
-        read_cell_limits([setting])
-
-
-def test_cell_limits_made_in_python_are_checked_too() -> None:
-    with pytest.raises(ConfigError, match="restarts must be from 0 to 1,000, not -1"):
-        check_cell_limits(CellLimits(restarts=-1))
-    with pytest.raises(ConfigError, match="cpu_s must be from"):
-        check_cell_limits(CellLimits(cpu_s=float("nan")))
-    with pytest.raises(ConfigError, match="threads must be from"):
-        check_cell_limits(CellLimits(threads=True))
+@pytest.mark.parametrize("salt", ["", "a\nb", "\0", "x" * 1025])
+def test_a_cache_salt_no_server_takes_is_told(salt: str) -> None:
+    with pytest.raises(ConfigError, match="a cache salt has 1 to 1024 characters that print"):
+        check_cache_salt(salt)

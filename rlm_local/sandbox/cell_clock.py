@@ -83,7 +83,10 @@ class CellClock:
     @property
     def left_s(self) -> float:
         """What is left of the time limit; negative when it is over."""
-        return self._limit_s - (self.seconds - self.waited_s) - self._cpu_charged_s
+        now_s, waited_s = self._now_s(), self._waited_s
+        if self._waiting_since_s is not None:
+            waited_s += now_s - self._waiting_since_s
+        return self._limit_s - (now_s - self._started_s - waited_s) - self._cpu_charged_s
 
     @property
     def spent(self) -> str | None:

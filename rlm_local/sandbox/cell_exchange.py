@@ -6,6 +6,7 @@ Decides nothing about restarts: a process that must go is a `WorkerLost`.
 import asyncio
 from functools import partial
 
+from rlm_local.cell_limits import CellLimits
 from rlm_local.interfaces import CellHost
 from rlm_local.sandbox.cell_clock import CellClock, cpu_seconds
 from rlm_local.sandbox.channel import ChannelClosed
@@ -21,7 +22,7 @@ from rlm_local.sandbox.messages import (
     parse_done,
     reply_header,
 )
-from rlm_local.types import CellLimits, CellReply
+from rlm_local.types import CellReply
 
 __all__ = ["CellExchange", "WorkerLost"]
 
@@ -31,6 +32,8 @@ _MAX_STRAY_FRAMES = 1000
 _MAX_UNSENT_BYTES = 256 << 20
 """Four of the longest frames: more waits only where a cell calls without reading its replies,
 and then it is the host's memory that fills."""
+_under_way: set["CellExchange"] = set()
+"""Of this process. Where one is alone it may hold the loop; a crowd is served faster in turns."""
 _MAX_UNANSWERED_BYTES = 64 << 20
 """Prompts under way: beyond, nothing more is read until some are answered."""
 
@@ -88,6 +91,13 @@ class CellExchange:
             FrameError: the cell is too long to be sent; nothing was.
             WorkerLost: the process died, broke the protocol, or did not react to an interrupt.
         """
+        _under_way.add(self)
+        try:
+            return await self._run(code)
+        finally:
+            _under_way.discard(self)
+
+    async def _run(self, code: str) -> Done:
         self._worker.output.clear()
         self._judge_what_piled_up()
         # Sent before it may run: so it wakes once, not twice.
@@ -182,7 +192,7 @@ class CellExchange:
 
     async def _next(self, timeout_s: float) -> Done | None:
         """Take one frame, or none in time; the cell's result if it was that."""
-        at_once, self._is_first = self._is_first, False
+        at_once, self._is_first = self._is_first and len(_under_way) == 1, False
         try:
             frame = await self._worker.channel.next_frame(timeout_s, at_once=at_once)
             if self._is_deaf:

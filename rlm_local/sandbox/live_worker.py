@@ -41,7 +41,10 @@ class LiveWorker:
         self._pid = forked.pid
         self._pidfd = forked.pidfd
         self._exited = forked.exited
+        self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
+        self._is_running = True
+        self._idle_since_s = 0.0
         self._is_stopped = False
 
     @property
@@ -63,13 +66,14 @@ class LiveWorker:
 
         Not at once: signals cost as much as a small cell, and one may follow on the heels.
         """
-        self._pause = asyncio.get_running_loop().call_later(_PAUSE_AFTER_S, self._stop)
+        self._is_running = False
+        self._idle_since_s = self._loop.time()
+        if self._pause is None:  # one timer for many brief cells, which looks when it is due
+            self._pause = self._loop.call_later(_PAUSE_AFTER_S, self._stop_if_idle)
 
     def resume(self) -> None:
         """Undo `pause`."""
-        if self._pause is not None:
-            self._pause.cancel()
-            self._pause = None
+        self._is_running = True
         if self._is_stopped:
             self._is_stopped = False
             self._signal(signal.SIGCONT)
@@ -96,7 +100,14 @@ class LiveWorker:
         told = f": {last_words}" if last_words else ""
         return f"its process ended itself with exit status {os.WEXITSTATUS(status)}{told}"
 
-    def _stop(self) -> None:
+    def _stop_if_idle(self) -> None:
+        self._pause = None
+        if self._is_running:
+            return  # `pause` comes again
+        due_s = self._idle_since_s + _PAUSE_AFTER_S
+        if due_s > self._loop.time():
+            self._pause = self._loop.call_at(due_s, self._stop_if_idle)
+            return
         self._is_stopped = True
         self._signal(signal.SIGSTOP)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 
 __all__ = ["OutputPipe"]
 
@@ -15,6 +16,8 @@ class OutputPipe:
     def __init__(self, fd: int) -> None:
         os.set_blocking(fd, False)
         self._fd = fd
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLIN)
         self._kept = bytearray()
         self._total = 0
         self._loop = asyncio.get_running_loop()
@@ -27,7 +30,8 @@ class OutputPipe:
 
     def text(self, max_bytes: int = _CAP_BYTES) -> str:
         """The first of what came since `clear`, at most 64 KiB of it, with the rest told."""
-        self._drain()
+        if self._fd >= 0 and self._poll.poll(0):
+            self._drain()
         if not self._total:
             return ""
         text = self._kept[:max_bytes].decode("utf-8", "replace")

@@ -6,6 +6,7 @@ Implements `interfaces.Interpreter`. Where processes come from is the pool's bus
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from rlm_local.cell_limits import CellLimits
 from rlm_local.errors import SandboxError
 from rlm_local.interfaces import CellHost
 from rlm_local.sandbox.cell_exchange import CellExchange, WorkerLost
@@ -14,7 +15,7 @@ from rlm_local.sandbox.child.wire import FrameError
 from rlm_local.sandbox.live_worker import LiveWorker
 from rlm_local.sandbox.memory_watch import MemoryWatch
 from rlm_local.sandbox.messages import Done
-from rlm_local.types import CellLimits, CellResult
+from rlm_local.types import CellResult
 
 __all__ = ["WorkerProcess"]
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 
+from rlm_local.cell_limits import CellLimits
 from rlm_local.config import SandboxPolicy
 from rlm_local.errors import SandboxError, SandboxUnavailable
 from rlm_local.interfaces import Context
@@ -20,7 +21,7 @@ from rlm_local.sandbox.memory_watch import MemoryWatch
 from rlm_local.sandbox.properties import judge
 from rlm_local.sandbox.worker_process import WorkerProcess
 from rlm_local.sandbox.zygote_process import ForkRequest, ZygoteProcess, package_folders
-from rlm_local.types import CellLimits, ContextSlice
+from rlm_local.types import ContextSlice
 
 __all__ = ["ReplFacts", "ZygotePool"]
 

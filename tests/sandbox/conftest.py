@@ -5,11 +5,12 @@ from typing import Protocol
 
 import pytest
 
+from rlm_local.cell_limits import CellLimits
 from rlm_local.config import SandboxPolicy
 from rlm_local.interfaces import CellHost
 from rlm_local.sandbox.worker_process import WorkerProcess
 from rlm_local.sandbox.zygote_pool import ReplFacts, ZygotePool
-from rlm_local.types import CellLimits, CellResult
+from rlm_local.types import CellResult
 from tests.fakes.memory_context import EchoHost, MemoryContext
 
 FACTS = ReplFacts(worker_prompt_chars=4000, chunk_chars=100)

@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 
+from rlm_local.cell_limits import CellLimits
 from rlm_local.interfaces import CellHost
 from rlm_local.sandbox.cell_exchange import CellExchange
 from rlm_local.sandbox.child.wire import Frame, FrameReader, encode_frame
@@ -15,7 +16,6 @@ from rlm_local.sandbox.live_worker import LiveWorker
 from rlm_local.sandbox.memory_watch import MemoryWatch
 from rlm_local.sandbox.messages import Done
 from rlm_local.sandbox.zygote_process import ForkedProcess
-from rlm_local.types import CellLimits
 from tests.fakes.memory_context import EchoHost
 
 __all__ = ["HostileWorker", "call", "done", "raw"]

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from rlm_local.cell_limits import CellLimits
 from rlm_local.sandbox.cell_exchange import WorkerLost
 from rlm_local.sandbox.memory_watch import MachineMemory, MemoryWatch
-from rlm_local.types import CellCall, CellLimits, CellReply
+from rlm_local.types import CellCall, CellReply
 from tests.fakes.memory_context import EchoHost
 from tests.sandbox.hostile_worker import HostileWorker, call, done, raw
 

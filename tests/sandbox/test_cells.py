@@ -14,6 +14,27 @@ async def test_the_value_of_a_last_expression_is_shown(open_repl: OpenRepl) -> N
     assert (await repl("print('hi')")).result is None
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "6 * 7", "6 * 7;", "6 * 7  # a comment", "'a text'", "None", "(kept := 5)", "lambda: 1 =",
+        "print('a'); 6", "x = y = 6", "[n async for n in counted()]", "await asyncio.sleep(0, 6)",
+        "yield 1", "return 1", "pass", "1 / 0", "f() = 1", "FINAL(6)", "", "# nothing", "6\f",
+        "__import__('math').pi", "sorted({'=': 1}, key=lambda k: k)", "dict(a = 1)", "print('x')",
+        "('a'", "*[6]",
+    ],
+)  # fmt: skip
+async def test_a_cell_of_one_line_gives_what_the_line_gives_after_others(
+    open_repl: OpenRepl, line: str
+) -> None:
+    repl = await open_repl(policy="off")
+    before = "import asyncio\nasync def counted():\n    yield 6\n"
+    assert (await repl(before)).error is None
+    alone, after = await repl(line), await repl(before + line)
+    assert (alone.result, alone.stdout, alone.final) == (after.result, after.stdout, after.final)
+    assert alone.error_type == after.error_type
+
+
 async def test_printed_text_and_errors_share_one_stream_in_order(open_repl: OpenRepl) -> None:
     repl = await open_repl()
     result = await repl("import sys\nprint('a')\nprint('b', file=sys.stderr)\nprint('c')")

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +76,30 @@ async def test_a_process_that_ends_at_once_is_told(impostor: Impostor) -> None:
     impostor.theirs.close()
     with pytest.raises(SandboxError, match="the system killed it"):
         await start_worker(impostor.forked, checked=True, text=None)
+
+
+def _state(pid: int) -> str:
+    """As the kernel has it: S sleeps, T is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
+
+
+async def test_a_process_is_stopped_after_its_last_cell_and_in_none(impostor: Impostor) -> None:
+    impostor.theirs.sendall(READY)
+    worker = await start_worker(impostor.forked, checked=False, text=None)
+    for _ in range(3):  # cells too brief to be followed by a stop
+        worker.resume()
+        worker.pause()
+    worker.resume()  # and one that runs when the stop is due
+    await asyncio.sleep(0.05)
+    assert _state(worker.pid) != "T"
+    for _ in range(2):
+        worker.pause()
+        for _ in range(1000):
+            await asyncio.sleep(0.01)
+            if _state(worker.pid) == "T":
+                break
+        assert _state(worker.pid) == "T"
+        worker.resume()
+        await asyncio.sleep(0.05)
+        assert _state(worker.pid) != "T"
+    await worker.kill()

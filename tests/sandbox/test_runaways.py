@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from rlm_local.types import CellCall, CellLimits, CellReply, CellResult
+from rlm_local.cell_limits import CellLimits
+from rlm_local.types import CellCall, CellReply, CellResult
 from tests.fakes.memory_context import EchoHost
 from tests.sandbox.conftest import OpenPool, OpenRepl, Repl
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from rlm_local.cell_limits import CellLimits
 from rlm_local.errors import SandboxUnavailable
-from rlm_local.types import CellLimits
 from tests.fakes.memory_context import EchoHost
 from tests.sandbox.conftest import OpenPool, OpenRepl, Repl
 

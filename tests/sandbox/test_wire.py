@@ -98,6 +98,11 @@ def test_text_that_is_not_utf8_is_replaced_not_refused() -> None:
         _with_header(b'{"n": [1e999]}'),
         _with_header(b'{"n": {"a": 1, "a": 2}}'),
         _with_header(b'{"n": "\xed\xa0\x80"}'),
+        _with_header(b'{"n": -' + b"9" * 4301 + b"}"),
+        _with_header(b'{"n": ' + b"9" * 4301 + b"}"),
+        _with_header(b'{"n": 1} {"n": 2}'),
+        _with_header(b'{"n": 1}x'),
+        _with_header(b""),
     ],
 )
 def test_bytes_that_are_no_frame_are_refused(data: bytes) -> None:
@@ -125,6 +130,23 @@ def test_a_frame_over_the_limit_is_not_made() -> None:
         encode_frame({}, ("x" * (MAX_FRAME_BYTES + 1),))
     with pytest.raises(FrameError, match="header"):
         encode_frame({"long": "x" * MAX_HEADER_BYTES}, ())
+
+
+@pytest.mark.parametrize("blanks", ["", " ", "\n", "\t" * 5000])
+def test_blanks_around_a_header_change_nothing(blanks: str) -> None:
+    assert _read(_with_header(f'{blanks}{{"n": 1}}{blanks}'.encode())) == Frame({"n": 1})
+
+
+@pytest.mark.parametrize("n_digits", [1, 640, 4200, 4300])
+def test_numbers_of_as_many_digits_as_are_allowed_are_read(n_digits: int) -> None:
+    frame = _read(_with_header(b'{"n": ' + b"9" * n_digits + b"}"))
+    assert frame == Frame({"n": 10**n_digits - 1})
+
+
+@pytest.mark.parametrize("header", [{"n": float("nan")}, {"n": float("inf")}, {"n": b"bytes"}])
+def test_what_is_no_json_is_not_sent(header: dict[str, object]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        encode_frame(header)
 
 
 def test_headers_are_json_even_for_odd_names() -> None:

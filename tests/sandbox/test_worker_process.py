@@ -5,8 +5,10 @@ import contextlib
 
 import pytest
 
+from rlm_local.cell_limits import CellLimits
 from rlm_local.errors import LimitExceeded, SandboxError
-from rlm_local.types import CellCall, CellLimits, CellReply, Passage
+from rlm_local.sandbox.worker_process import WorkerProcess
+from rlm_local.types import CellCall, CellReply, Passage, SubcallOutcome
 from tests.fakes.memory_context import EchoHost
 from tests.sandbox.conftest import OpenPool, OpenRepl, Repl
 
@@ -253,6 +255,57 @@ async def test_a_thread_left_behind_does_not_run_between_cells(open_repl: OpenRe
     second = await repl("time.process_time() - c < 0.4")
     assert first.error is None
     assert second.result == "True"
+
+
+async def test_a_wait_for_a_slow_answer_computes_nothing_even_after_quick_ones(
+    open_repl: OpenRepl,
+) -> None:
+    class Host:
+        async def call(self, call: CellCall) -> CellReply:
+            if call.texts == ("slow",):
+                await asyncio.sleep(0.5)
+            return CellReply((SubcallOutcome("answer"),))
+
+    repl = await open_repl(host=Host())
+    code = (
+        "import time\nfor _ in range(100): llm_query('quick')\n"
+        "before = time.process_time(); llm_query('slow'); time.process_time() - before < 0.1"
+    )
+    assert (await repl(code)).result == "True"
+
+
+async def test_brief_cells_one_after_the_other_leave_others_their_turns(
+    open_repl: OpenRepl,
+) -> None:
+    repl = await open_repl()
+    n_turns = 0
+
+    async def take_turns() -> None:
+        nonlocal n_turns
+        while True:
+            n_turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.ensure_future(take_turns())
+    for _ in range(1000):
+        assert (await repl("1")).result == "1"
+    others.cancel()
+    assert n_turns > 5
+
+
+async def test_cells_of_many_repls_at_once_all_come_back(open_pool: OpenPool) -> None:
+    pool = await open_pool()
+    repls = [await pool.start() for _ in range(8)]
+
+    async def run_all(repl: WorkerProcess) -> list[str | None]:
+        code = "llm_query('q')"
+        return [
+            (await repl.run(code if n % 10 == 0 else str(n), EchoHost(), timeout_s=30)).result
+            for n in range(1, 60)
+        ]
+
+    for results in await asyncio.gather(*map(run_all, repls)):
+        assert [r for r in results if r and r.isdigit()] == [str(n) for n in range(60) if n % 10]
 
 
 async def test_one_cell_at_a_time_and_none_when_closed(open_repl: OpenRepl) -> None:

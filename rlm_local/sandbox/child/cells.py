@@ -6,6 +6,7 @@ cell's own lines. What a cell can call is `toolbox`'s business, how it travels `
 
 import ast
 import linecache
+import re
 import sys
 import traceback
 import types
@@ -20,6 +21,9 @@ _ERROR_CAP_CHARS = 4_000
 _BALLAST_BYTES = 8 << 20
 _SHOWN = "__shown_value__"
 _CO_COROUTINE = 0x80
+_FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_NO_EXPRESSION = re.compile(r"\A\s|[\n\r\f;]| = |\A(?:import|from|def|class|for|with|if|del) ")
+"""Cells that are not worth a try; one that this does not match may be anything."""
 _OUTERMOST_FRAMES, _INNERMOST_FRAMES = 4, 12
 
 
@@ -82,10 +86,11 @@ class CellRunner:
         # By type: isinstance would ask an error of the cell's for its `__class__`.
         if error is not None and not issubclass(type(error), CellFinished):
             self._describe(error, outcome)
-        # What dies with the error runs the cell's __del__: that must be stoppable as well.
-        held = [error]
-        del error
-        self._interrupts.guard(held.clear)
+        if error is not None:
+            # What dies with it runs the cell's __del__: that must be stoppable as well.
+            held = [error]
+            del error
+            self._interrupts.guard(held.clear)
         outcome.interrupted |= self._interrupts.was_raised
         outcome.stdout, outcome.stdout_chars = printed.text(), printed.total_chars
         return outcome
@@ -95,17 +100,17 @@ class CellRunner:
         if type(linecache.cache) is not dict:  # a cell's doing
             linecache.cache = {}
         linecache.cache[filename] = (len(code), None, lines, filename)
-        tree = ast.parse(code, filename)
-        shows = _keep_last_value(tree) and not code.rstrip().endswith(";")
-        compiled = compile(
-            tree, filename, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
-        )
-        running = eval(compiled, self.namespace)
+        compiled = _as_expression(code, filename)
+        shows = is_expression = compiled is not None
+        if compiled is None:
+            compiled, shows = _as_statements(code, filename)
+        value = eval(compiled, self.namespace)
         if compiled.co_flags & _CO_COROUTINE:
             import asyncio
 
-            asyncio.run(running)
-        value = self.namespace.pop(_SHOWN, None)
+            value = asyncio.run(value)
+        if not is_expression:
+            value = self.namespace.pop(_SHOWN, None)
         if shows and value is not None:
             self.namespace["_"] = value
             outcome.result = cut_middle(str.__str__(repr(value)), self._output_chars // 2)
@@ -122,6 +127,28 @@ class CellRunner:
         self._interrupts.guard(lambda: traceback.clear_frames(error.__traceback__))
         if not self._ballast:
             self._interrupts.guard(lambda: setattr(self, "_ballast", bytearray(_BALLAST_BYTES)))
+
+
+def _as_expression(code: str, filename: str) -> types.CodeType | None:
+    """A cell of one line and one expression, compiled for half of what statements cost.
+
+    None where it is something else, or where that is not seen at once.
+    """
+    if _NO_EXPRESSION.search(code):
+        return None
+    try:
+        compiled: types.CodeType = compile(code, filename, "eval", flags=_FLAGS, dont_inherit=True)
+    except SyntaxError:
+        return None
+    return compiled
+
+
+def _as_statements(code: str, filename: str) -> tuple[types.CodeType, bool]:
+    """A cell, and whether the value of its last expression is to be shown."""
+    tree = ast.parse(code, filename)
+    shows = _keep_last_value(tree) and not code.rstrip().endswith(";")
+    compiled: types.CodeType = compile(tree, filename, "exec", flags=_FLAGS, dont_inherit=True)
+    return compiled, shows
 
 
 def _keep_last_value(tree: ast.Module) -> bool:

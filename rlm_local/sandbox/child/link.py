@@ -11,12 +11,14 @@ import threading
 from queue import SimpleQueue
 
 from rlm_local.sandbox.child.interrupts import Interrupts
+from rlm_local.sandbox.child.lookout import Lookout
 from rlm_local.sandbox.child.wire import Frame, FrameReader, encode_frame
 
 __all__ = ["HostLink"]
 
 _COMMANDS = 0
 _RECEIVE_BYTES = 1 << 16
+_LOOK_FOR_S = 0.0001  # a cell, where one follows on the heels of another
 
 
 class HostLink:
@@ -26,6 +28,7 @@ class HostLink:
         self._socket = sock
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
+        self._lookout = Lookout(self._poll.poll, _LOOK_FOR_S)
         self._interrupts = interrupts
         self._reader = FrameReader()
         self._received = memoryview(bytearray(_RECEIVE_BYTES))  # one for all: asked for each time,
@@ -93,27 +96,33 @@ class HostLink:
                     self._leader = number
                 leads = self._leader == number
             if leads and inbox.empty():
-                self._read_for_all()
-                continue
+                return self._read_for_all(number)
             frame = self._interrupts.wait(inbox.get)
             if frame is not None:  # None only says: look again whether you lead
                 return frame
 
-    def _read_for_all(self) -> None:
-        frame = self._reader.next_frame()
-        while frame is None:
-            if self._interrupts.may_raise:  # in a wait that has taken nothing yet
-                self._interrupts.wait(self._poll.poll)
-            n_bytes = self._socket.recv_into(self._received)
-            if not n_bytes:
-                os._exit(0)
-            self._reader.feed(self._received[:n_bytes])
+    def _read_for_all(self, leader: int) -> Frame:
+        """Hand out frames until one comes that is the leader's own."""
+        while True:
             frame = self._reader.next_frame()
-        number = frame.header.get("id", _COMMANDS)
-        with self._state_lock:
-            inbox = self._commands if number == _COMMANDS else self._waiting.get(_as_int(number))
-        if inbox is not None:  # else nobody waits any more: the cell was interrupted
-            inbox.put(frame)
+            while frame is None:
+                if self._interrupts.may_raise:  # in a wait that has taken nothing yet
+                    self._interrupts.wait(self._poll.poll)
+                elif leader == _COMMANDS:
+                    self._lookout.sees()
+                n_bytes = self._socket.recv_into(self._received)
+                if not n_bytes:
+                    os._exit(0)
+                self._reader.feed(self._received[:n_bytes])
+                frame = self._reader.next_frame()
+            number = frame.header.get("id", _COMMANDS)
+            if number == leader:
+                return frame
+            with self._state_lock:
+                to_commands = number == _COMMANDS
+                inbox = self._commands if to_commands else self._waiting.get(_as_int(number))
+            if inbox is not None:  # else nobody waits any more: the cell was interrupted
+                inbox.put(frame)
 
     def _leave(self, number: int) -> None:
         with self._state_lock:

@@ -1,9 +1,10 @@
 """What sealed REPLs, which can open no file, may need later: imported and read beforehand.
 
-Modules of the standard library, every codec, every time zone, numpy and pandas where they are
-installed. A cell that imports anything else reads what there is.
+Modules of the standard library, every codec, every time zone, numpy, pandas and pydantic where
+they are installed. A cell that imports anything else reads what there is.
 """
 
+import contextlib
 import importlib
 import os
 import pkgutil
@@ -33,6 +34,7 @@ xml.dom.minidom xml.etree.ElementTree xml.sax zipfile zlib zoneinfo _pydecimal _
 _PACKAGES = """
 numpy numpy.fft numpy.linalg numpy.ma numpy.polynomial numpy.random numpy.testing
 pandas pandas.api.types pandas.tseries.frequencies pandas.tseries.offsets
+pydantic
 """
 _WITH_ALL_THEIR_MODULES = ("encodings", "pandas.io.formats")
 """They import the rest of themselves at first use."""
@@ -57,6 +59,7 @@ def import_allowed_modules(packages: tuple[str, ...]) -> None:
         for parent in _WITH_ALL_THEIR_MODULES:
             for name in _modules_of(parent):
                 _import(name)
+        _use_pydantic()
     for name in _HIDDEN:
         del sys.modules[name]
     for path in packages:
@@ -74,6 +77,17 @@ def _import(name: str) -> None:
         importlib.import_module(name)
     except _BROKEN:
         return
+
+
+def _use_pydantic() -> None:
+    """Let it read what it reads when its names, models and schemas are first used."""
+    pydantic = sys.modules.get("pydantic")
+    for name in getattr(pydantic, "__all__", ()):
+        with contextlib.suppress(*_BROKEN):
+            getattr(pydantic, name)
+    if pydantic is not None:
+        with contextlib.suppress(*_BROKEN):
+            pydantic.TypeAdapter(int).json_schema()
 
 
 def _modules_of(parent: str) -> Iterator[str]:

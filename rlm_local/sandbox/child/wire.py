@@ -15,6 +15,8 @@ import json
 import math
 import re
 import struct
+from _json import make_encoder
+from typing import cast
 
 __all__ = [
     "MAX_FRAME_BYTES",
@@ -31,9 +33,28 @@ MAX_HEADER_BYTES = 1 << 20
 MAX_TEXTS = 1 << 16
 
 _FIXED = struct.Struct(">III")
+_FIXED_BYTES = _FIXED.size
+_pack, _unpack_from = struct.pack, struct.unpack_from
 _WORD_BYTES = 4
-# Bound now: a cell that replaces json.dumps must not change what this process sends.
-_dumps = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
+
+
+def _refuse_value(value: object) -> object:
+    raise TypeError(f"a {type(value).__name__} is no JSON")
+
+
+# Bound now: a cell that replaces json.dumps must not change what this process sends. Made once:
+# `JSONEncoder.encode` makes its encoder anew for each value, which costs more than a header does.
+_dumps = make_encoder(
+    None,  # a header in a circle is a RecursionError
+    _refuse_value,
+    json.encoder.encode_basestring_ascii,
+    None,
+    ":",
+    ",",
+    False,  # sort_keys
+    False,  # skipkeys
+    False,  # allow_nan
+)
 _MAX_DIGITS = 4300  # of a number; what CPython's own default is, which a user can turn off
 _ESCAPED_SURROGATE = re.compile(
     r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -72,13 +93,15 @@ def encode_frame(header: dict[str, object], texts: tuple[str, ...] = ()) -> byte
     Raises:
         FrameError: it would be over a limit; nothing was sent.
     """
-    head = _dumps(header).encode("ascii")
+    head = "".join(_dumps(header, 0)).encode("ascii")
     # Not text.encode: a cell's own kind of str may have replaced that.
     blobs = [str.encode(text, "utf-8", "replace") for text in texts]
-    total = 2 * _WORD_BYTES + _WORD_BYTES * len(blobs) + len(head) + sum(map(len, blobs))
-    _check(total, len(head), len(blobs))
-    lengths = struct.pack(f">{len(blobs)}I", *map(len, blobs))
-    return b"".join((_FIXED.pack(total, len(head), len(blobs)), lengths, head, *blobs))
+    lengths = [len(blob) for blob in blobs]
+    n_texts = len(lengths)
+    total = 2 * _WORD_BYTES + _WORD_BYTES * n_texts + len(head) + sum(lengths)
+    _check(total, len(head), n_texts, MAX_FRAME_BYTES)
+    sizes = _pack(f">{3 + n_texts}I", total, len(head), n_texts, *lengths)
+    return b"".join((sizes, head, *blobs))
 
 
 class FrameReader:
@@ -103,33 +126,27 @@ class FrameReader:
         Raises:
             FrameError: what came is no frame or is over a limit. The reader is of no use then.
         """
-        if len(self._buffer) < _FIXED.size:
+        buffer = self._buffer
+        if len(buffer) < _FIXED_BYTES:
             return None
-        total, header_bytes, n_texts = self._sizes()
-        end = _WORD_BYTES + total
-        if len(self._buffer) < end:
+        total, header_bytes, n_texts = _FIXED.unpack_from(buffer)
+        _check(total, header_bytes, n_texts, self._max_frame_bytes)
+        header_start = _FIXED_BYTES + _WORD_BYTES * n_texts
+        texts_start, end = header_start + header_bytes, _WORD_BYTES + total
+        if texts_start > end:
+            raise FrameError("a frame's header is longer than the frame")
+        if len(buffer) < end:
             return None
-        table_end = _FIXED.size + _WORD_BYTES * n_texts
-        lengths = struct.unpack_from(f">{n_texts}I", self._buffer, _FIXED.size)
-        if table_end + header_bytes + sum(lengths) != end:
+        lengths = _unpack_from(f">{n_texts}I", buffer, _FIXED_BYTES)
+        if texts_start + sum(lengths) != end:
             raise FrameError("the lengths of a frame's texts do not add up to its own")
-        with memoryview(self._buffer) as view:
-            header = _parse_header(bytes(view[table_end : table_end + header_bytes]))
-            texts = _cut_texts(view, table_end + header_bytes, lengths)
-        del self._buffer[:end]
+        header = _parse_header(buffer[header_start:texts_start])
+        texts = _cut_texts(buffer, texts_start, lengths)
+        del buffer[:end]
         return Frame(header, texts)
 
-    def _sizes(self) -> tuple[int, int, int]:
-        total, header_bytes, n_texts = _FIXED.unpack_from(self._buffer)
-        _check(total, header_bytes, n_texts, max_frame_bytes=self._max_frame_bytes)
-        if 2 * _WORD_BYTES + _WORD_BYTES * n_texts + header_bytes > total:
-            raise FrameError("a frame's header is longer than the frame")
-        return total, header_bytes, n_texts
 
-
-def _check(
-    total: int, header_bytes: int, n_texts: int, *, max_frame_bytes: int = MAX_FRAME_BYTES
-) -> None:
+def _check(total: int, header_bytes: int, n_texts: int, max_frame_bytes: int) -> None:
     if total > max_frame_bytes:
         raise FrameError(f"a frame of {total} bytes; at most {max_frame_bytes}")
     if header_bytes > MAX_HEADER_BYTES:
@@ -138,10 +155,10 @@ def _check(
         raise FrameError(f"a frame with {n_texts} texts; at most {MAX_TEXTS}")
 
 
-def _parse_header(data: bytes) -> dict[str, object]:
+def _parse_header(data: bytearray) -> dict[str, object]:
     try:
         text = data.decode("utf-8")
-        if "\\ud" in text or "\\uD" in text:
+        if "\\u" in text:
             text = _ESCAPED_SURROGATE.sub(_without_half_pair, text)
         header = _loads(text)
     except (ValueError, RecursionError) as error:
@@ -181,17 +198,31 @@ def _refuse(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
 
 
-_loads = json.JSONDecoder(
+_decode = json.JSONDecoder(
     object_pairs_hook=_unique_names,
     parse_int=_integer,
     parse_float=_finite,
     parse_constant=_refuse,
 ).decode
+_decode_short = json.JSONDecoder(  # of what has no room for a number of too many digits
+    object_pairs_hook=_unique_names,
+    parse_float=_finite,
+    parse_constant=_refuse,
+).raw_decode
 
 
-def _cut_texts(view: memoryview, start: int, lengths: tuple[int, ...]) -> tuple[str, ...]:
+def _loads(text: str) -> object:
+    if len(text) <= _MAX_DIGITS and text.startswith("{"):
+        header, end = _decode_short(text)
+        if end == len(text):
+            return cast("object", header)
+    return _decode(text)  # takes blanks around it, and says what else there is
+
+
+def _cut_texts(buffer: bytearray, start: int, lengths: tuple[int, ...]) -> tuple[str, ...]:
     texts = []
-    for length in lengths:
-        texts.append(str(view[start : start + length], "utf-8", "replace"))
-        start += length
+    with memoryview(buffer) as view:
+        for length in lengths:
+            texts.append(str(view[start : start + length], "utf-8", "replace"))
+            start += length
     return tuple(texts)

@@ -8,8 +8,6 @@ Operations, host to worker: `text` (a part of a context that is not in the mappe
 import os
 import socket
 import sys
-import threading
-import time
 from typing import Any
 
 from rlm_local.sandbox.child import lockdown, preload, self_probe
@@ -142,34 +140,31 @@ def _serve(task: WorkerTask, link: HostLink, interrupts: Interrupts) -> None:
         frame = link.next_command()
         cell: Any = frame.header["cell"]
         interrupts.install()
-        started_s = time.monotonic()
         outcome = runner.run(frame.texts[0], cell, tools)
-        _report(link, cell, outcome, tools, time.monotonic() - started_s)
+        _report(link, cell, outcome, tools)
 
 
-def _report(
-    link: HostLink, cell: int, outcome: CellOutcome, tools: Toolbox, seconds: float
-) -> None:
-    texts = {
-        "stdout": outcome.stdout,
-        "result": outcome.result,
-        "error": outcome.error,
-        "final": tools.answers.final,
-    }
-    given = {name: text for name, text in texts.items() if text is not None}
+def _report(link: HostLink, cell: int, outcome: CellOutcome, tools: Toolbox) -> None:
+    names, texts = ["stdout"], [outcome.stdout]
+    for name, text in (
+        ("result", outcome.result),
+        ("error", outcome.error),
+        ("final", tools.answers.final),
+    ):
+        if text is not None:
+            names.append(name)
+            texts.append(text)
     header: dict[str, object] = {
         "op": "done",
         "cell": cell,
-        "texts": list(given),
+        "texts": names,
         "stdout_chars": outcome.stdout_chars,
         "error_type": outcome.error_type and outcome.error_type[:_NAME_CHARS],
         "interrupted": outcome.interrupted,
-        "seconds": seconds,
         "vars": [name[:_NAME_CHARS] for name in list(tools.variables())[:_NAMES_SENT]],
-        "threads": threading.active_count() - 1,
     }
     tools.answers.final = None
     try:
-        link.send(header, tuple(given.values()))
+        link.send(header, tuple(texts))
     except FrameError as error:
         raise SystemExit(f"the cell's result cannot be sent: {error}") from None

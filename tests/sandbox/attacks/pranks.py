@@ -11,6 +11,9 @@ link = next(thing for thing in gc.get_objects() if type(thing).__name__ == "Host
 """
 
 HARMLESS = {
+    "patched struct": "import struct; struct.pack = struct.unpack_from = None",
+    "patched time": "import time; time.monotonic = lambda: 1 / 0",
+    "patched threading": "import threading; threading.active_count = lambda: 'many'",
     "exit": "exit()",
     "KeyboardInterrupt": "raise KeyboardInterrupt",
     "GeneratorExit": "raise GeneratorExit",
@@ -130,11 +133,6 @@ del kept
         "faulthandler.dump_traceback_later(0.01, exit=True, file=open(1, 'w', closefd=False))\n"
         "time.sleep(9)",
         "exit status 1",
-    ),
-    "patched struct": ("import struct; struct.pack = struct.unpack_from = None", "exit status 1"),
-    "patched time": ("import time; time.monotonic = lambda: 1 / 0", "exit status 1"),
-    "patched threading": (
-        "import threading; threading.active_count = lambda: 'many'", "exit status 1"
     ),
     "None overwritten": ("import ctypes; ctypes.memset(id(None), 0, 16)", ""),
 }  # fmt: skip

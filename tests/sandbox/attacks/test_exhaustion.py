@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from rlm_local.cell_limits import CellLimits
 from rlm_local.config import SandboxPolicy
-from rlm_local.types import CellLimits
 from tests.fakes.memory_context import EchoHost
 from tests.sandbox.conftest import OpenPool, OpenRepl, Repl
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from rlm_local.cell_limits import CellLimits
 from rlm_local.config import SandboxPolicy
 from rlm_local.errors import SandboxError
 from rlm_local.sandbox.zygote_pool import ZygotePool
-from rlm_local.types import CellLimits
 from tests.fakes.memory_context import EchoHost
 from tests.sandbox.attacks.pranks import DEADLY, FORGERIES, HARMLESS, RUINOUS
 from tests.sandbox.conftest import OpenPool, Repl

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
 
+from rlm_local.cell_limits import CellLimits
 from rlm_local.errors import SandboxError
 from rlm_local.sandbox.cell_exchange import CellExchange, WorkerLost
 from rlm_local.sandbox.child.wire import encode_frame
 from rlm_local.sandbox.live_worker import LiveWorker
 from rlm_local.sandbox.memory_watch import MemoryWatch
 from rlm_local.sandbox.zygote_process import ForkedProcess
-from rlm_local.types import CellLimits
 from tests.fakes.memory_context import EchoHost
 from tests.sandbox.fuzz.reading import check_told
 
