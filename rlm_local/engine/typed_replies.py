@@ -1,17 +1,20 @@
 """Constraints of sub-calls: read from what a cell passed, checked on what came back. Pure."""
 
 import json
-import re
-from collections.abc import Iterator
-from typing import assert_never
 
+from rlm_local.errors import ModelError
+from rlm_local.typed import fitting
+from rlm_local.typed.schema_limits import admitted_schema
 from rlm_local.types import Choices, Constraint, Json, JsonSchema, Regex
 
-__all__ = ["constraint_of", "fits"]
+__all__ = ["MISFIT", "constraint_of", "fits", "misfit"]
+
+MISFIT = "the reply does not have the form that was asked for: "
+"""How the reason of an item begins whose reply did not fit; a REPL knows it by that."""
 
 _MOST_CHOICES = 1000
 _LONGEST_PATTERN = 4000
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_QUOTED_CHARS = 1000
 
 
 def constraint_of(args: dict[str, Json]) -> Constraint | None:
@@ -37,27 +40,26 @@ def constraint_of(args: dict[str, Json]) -> Constraint | None:
 
 
 def fits(text: str, constraint: Constraint | None, *, was_cut: bool = False) -> bool:
-    """Whether a reply satisfies its constraint, as far as it is safe to look.
-
-    A pattern is not matched here: it comes from a cell, and a hostile one would hang the engine.
-    Models promise to keep to it unless the reply was cut (`interfaces.Model.complete`).
+    """Whether a reply satisfies its constraint, and is all of what was meant. Always ends.
 
     Args:
         text: the reply.
         constraint: what was asked for.
         was_cut: whether it ran into its length limit.
     """
-    match constraint:
-        case None:
-            return True
-        case Choices(values):
-            return text in values
-        case JsonSchema():
-            return _is_json(text)
-        case Regex():
-            return bool(text) and not was_cut
-        case _:
-            assert_never(constraint)
+    if constraint is None:
+        return True
+    try:
+        return fitting.fits(text, constraint) and not (
+            was_cut and not fitting.is_whole(text, constraint)
+        )
+    except ModelError:  # no schema to hold a reply to; the REPL reads it once more
+        return _is_json(text)
+
+
+def misfit(text: str) -> str:
+    """The reason of an item whose reply did not fit, with the reply as JSON after it."""
+    return MISFIT + json.dumps(text[:_QUOTED_CHARS], ensure_ascii=False)
 
 
 def _choices(value: Json) -> Choices:
@@ -74,41 +76,24 @@ def _choices(value: Json) -> Choices:
 def _regex(value: Json) -> Regex:
     if not isinstance(value, str) or not value or len(value) > _LONGEST_PATTERN:
         raise ValueError(f"regex must be a pattern of 1 to {_LONGEST_PATTERN} characters")
-    try:
-        re.compile(value)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"regex does not compile: {error}") from error
-    return Regex(value)
+    regex = Regex(value)
+    _check(regex)
+    return regex
 
 
 def _schema(value: Json) -> JsonSchema:
     if not isinstance(value, dict):
         raise ValueError(f"schema must be a JSON schema as a dict, not {type(value).__name__}")
-    for key, target in _references(value):
-        if not target.startswith("#"):  # another would be fetched from the host's disk or network
-            raise ValueError(
-                f"schema may refer only to its own parts, as in '#/$defs/name'; "
-                f"not {key} to {target!r:.100}"
-            )
+    schema = JsonSchema(admitted_schema(value))
+    _check(schema)
+    return schema
+
+
+def _check(constraint: Constraint) -> None:
     try:
-        return JsonSchema(json.dumps(value, sort_keys=True))
-    except RecursionError as error:
-        raise ValueError("schema is nested too deeply") from error
-
-
-def _references(schema: Json) -> Iterator[tuple[str, str]]:
-    """Every reference anywhere in it; a property that is called `$ref` is none."""
-    rest = [schema]
-    while rest:
-        part = rest.pop()
-        if isinstance(part, dict):
-            for key in _REFERENCES:
-                target = part.get(key)
-                if isinstance(target, str):
-                    yield key, target
-            rest.extend(part.values())
-        elif isinstance(part, list):
-            rest.extend(part)
+        fitting.check_constraint(constraint)
+    except ModelError as error:
+        raise ValueError(str(error)) from error
 
 
 def _is_json(text: str) -> bool:

@@ -1,53 +1,19 @@
-"""What a constraint asks of a text: checking a reply, and asking servers that know only JSON.
+"""Constraints for servers that know only JSON: asking them, and finding the text in what they say.
 
-Pure. Constraining the tokens themselves is the server's work, or Outlines' in process.
+Pure. Whether a text fits is `typed.fitting`'s judgement; constraining the tokens themselves is
+the server's work, or Outlines' in process.
 """
 
-import functools
 import json
-from typing import Annotated, Any, assert_never
+from typing import Any, assert_never
 
-from pydantic import PydanticUserError, StringConstraints, TypeAdapter, ValidationError
-from pydantic_core import SchemaError
-
-from rlm_local.errors import ModelError
-from rlm_local.serving.schemas import parsed_schema, schema_check
+from rlm_local.typed.fitting import check_constraint, fits
+from rlm_local.typed.schemas import parsed_schema
 from rlm_local.types import Choices, Constraint, JsonSchema, Regex
 
 __all__ = ["check_constraint", "fits", "instruction", "json_schema_of", "text_that_fits"]
 
 WRAPPER_KEY = "value"
-
-
-def check_constraint(constraint: Constraint) -> None:
-    """Make sure that a constraint can be asked for at all.
-
-    Raises:
-        ModelError: no choices, or a broken pattern or schema; quotes it.
-    """
-    match constraint:
-        case Choices(values):
-            if not values:
-                raise ModelError("a reply cannot be one of no choices")
-        case Regex(pattern):
-            _matcher(pattern)
-        case JsonSchema(schema):
-            schema_check(schema)
-        case _:
-            assert_never(constraint)
-
-
-def fits(text: str, constraint: Constraint) -> bool:
-    """Whether the whole text satisfies the constraint; raises as `check_constraint` does."""
-    match constraint:
-        case Choices(values):
-            return text in values
-        case Regex(pattern):
-            return _matches(pattern, text)
-        case JsonSchema(schema):
-            return schema_check(schema).fits(text)
-        case _:
-            assert_never(constraint)
 
 
 def text_that_fits(reply: str, constraint: Constraint) -> str | None:
@@ -108,25 +74,6 @@ def _wrapper(inner: dict[str, Any]) -> dict[str, Any]:
         "required": [WRAPPER_KEY],
         "additionalProperties": False,
     }
-
-
-def _matches(pattern: str, text: str) -> bool:
-    try:
-        _matcher(pattern).validate_python(text)
-    except ValidationError:
-        return False
-    return True
-
-
-@functools.lru_cache(maxsize=256)
-def _matcher(pattern: str) -> TypeAdapter[str]:
-    """A matcher in linear time: a pattern may come from a cell, and must not hang the host."""
-    whole = StringConstraints(pattern=rf"\A(?:{pattern})\z")
-    try:
-        return TypeAdapter(Annotated[str, whole])
-    except (SchemaError, PydanticUserError) as error:
-        reason = str(error).strip().splitlines()[-1].strip()
-        raise ModelError(f"not a usable regular expression: {pattern!r} ({reason})") from error
 
 
 def _unfenced(text: str) -> str:

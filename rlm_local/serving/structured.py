@@ -1,32 +1,44 @@
 """Typed replies through Outlines: one layer for vLLM servers and for in-process models.
 
-`TypedChat` asks a vLLM server (the server masks tokens); `token_mask` gives the logits processor
-of an in-process model (Outlines masks them). Checks nothing itself: `serving.constraints` does.
+`TypedChat` asks a vLLM server (the server masks tokens); `token_vocabulary` and `token_mask` are
+the two ends of an automaton for an in-process model (Outlines masks them), which
+`compiled_constraints` builds and keeps. Whether a text fits is `typed.fitting`'s judgement.
 """
 
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never
 
 from rlm_local.errors import ModelError
 from rlm_local.serving.chat_wire import ChatWire
-from rlm_local.serving.constraints import fits
+from rlm_local.serving.grammar_schemas import automaton_schema, has_open_parts, server_schema
+from rlm_local.typed.fitting import fits
+from rlm_local.typed.schema_limits import children
+from rlm_local.typed.schemas import parsed_schema
 from rlm_local.types import Choices, Completion, Constraint, Json, JsonSchema, ModelRequest, Regex
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-__all__ = ["TypedChat", "output_type", "preload", "token_mask"]
+__all__ = [
+    "Automaton",
+    "TypedChat", "automaton_order", "output_type", "preload", "token_mask", "token_vocabulary",
+]  # fmt: skip
 
 OutlinesModel: TypeAlias = Any  # Outlines ships no types
 OutlinesType: TypeAlias = Any
 LogitsProcessor: TypeAlias = Any
+Module: TypeAlias = Any
 
 Send = Callable[[ModelRequest, dict[str, Any]], Awaitable[Completion]]
 """Sends one body for a request and reads the reply; raises ModelError."""
+
+_ONE_SPACE = " ?"
+_LONGEST_PATTERN = 20_000
 
 _request: ContextVar[ModelRequest] = ContextVar("request")
 _completion: ContextVar[Completion] = ContextVar("completion")
@@ -45,9 +57,12 @@ class TypedChat:
     async def complete(self, request: ModelRequest, constraint: Constraint) -> Completion:
         """One reply that satisfies the constraint unless it ran out of tokens.
 
+        Of a JSON schema it satisfies what grammars can hold; the rest is for the caller to check.
+
         Raises:
             ModelUnavailable: worth a retry.
-            ModelError: refused, or the server did not hold the constraint.
+            ModelError: refused, with the keyword where it was the schema's fault; or the server
+                did not hold the constraint.
         """
         model = self._model or await self._open()
         from outlines.exceptions import APIError
@@ -62,9 +77,9 @@ class TypedChat:
                 **self._wire.settings(request),
             )
         except APIError as error:  # Outlines wraps whatever has a status
-            raise error.original_exception or error from None
+            raise _explained(error.original_exception or error, constraint) from None
         completion = _completion.get()
-        if completion.finish_reason != "length" and not fits(completion.text, constraint):
+        if completion.finish_reason != "length" and not fits(completion.text, _held(constraint)):
             raise ModelError(
                 f"{self._wire.model}: the server did not hold the constraint "
                 f"{constraint!r:.200}; it wrote {completion.text!r:.200}"
@@ -96,6 +111,9 @@ async def preload() -> None:
 def output_type(constraint: Constraint) -> OutlinesType:
     """The constraint as Outlines spells it: a Literal, or a Regex or JsonSchema of its own.
 
+    A schema becomes the pattern that an automaton is built of, where that is short: servers let
+    a model write white space between the parts of JSON, and small ones then never stop.
+
     Raises:
         ModelError: Outlines does not take the schema; it reads each as draft 7, fetching nothing.
     """
@@ -108,8 +126,10 @@ def output_type(constraint: Constraint) -> OutlinesType:
         case Regex(pattern):
             return outlines.types.Regex(pattern)
         case JsonSchema(schema):
+            if (compact := _compact_pattern(schema)) is not None:
+                return outlines.types.Regex(compact)
             try:
-                return outlines.types.JsonSchema(schema)
+                return outlines.types.JsonSchema(server_schema(schema))
             except (jsonschema.SchemaError, ArithmeticError, ValueError, RecursionError) as error:
                 first_line = str(error).partition("\n")[0]
                 raise ModelError(f"cannot constrain a reply by its schema: {first_line}") from error
@@ -117,18 +137,61 @@ def output_type(constraint: Constraint) -> OutlinesType:
             assert_never(constraint)
 
 
-def token_mask(outlines_model: OutlinesModel, constraint: Constraint) -> LogitsProcessor:
-    """A logits processor for a model of `outlines.from_transformers`; seconds to build: keep it.
+def _compact_pattern(schema: str) -> str | None:
+    """What texts of a schema look like, at most one space between two parts.
 
-    Raises:
-        ModelError: no automaton can be built from the constraint.
+    None for schemas that leave a part open, which no pattern holds at every depth.
     """
-    import outlines
+    if has_open_parts(schema):
+        return None
+    from outlines_core.json_schema import build_regex_from_schema
 
     try:
-        return outlines.Generator(outlines_model, output_type(constraint)).logits_processor
-    except (ValueError, TypeError, NotImplementedError) as error:
-        raise ModelError(f"cannot constrain a reply by {constraint!r:.200}: {error}") from error
+        compact: str = build_regex_from_schema(automaton_schema(schema), _ONE_SPACE)
+    except (ValueError, TypeError):
+        return None
+    return compact if len(compact) <= _LONGEST_PATTERN else None
+
+
+def automaton_order(constraint: Constraint) -> dict[str, str]:
+    """What `index_builder` makes an automaton of: a pattern or a JSON schema."""
+    from outlines.types.dsl import to_regex
+
+    if isinstance(constraint, JsonSchema):
+        return {"schema": automaton_schema(constraint.schema)}
+    return {"regex": to_regex(_term(constraint))}
+
+
+def token_vocabulary(model: Module, tokenizer: Module) -> bytes:
+    """The tokens of a model of transformers, as `index_builder` reads them."""
+    import outlines
+    from outlines.backends.outlines_core import OutlinesCoreBackend
+
+    vocabulary = OutlinesCoreBackend(outlines.from_transformers(model, tokenizer)).vocabulary
+    _, (data,) = vocabulary.__reduce__()  # it gives its bytes in no other way
+    return bytes(data)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Automaton:
+    """What each state allows of a model's tokens. `index` is Outlines' own, shared by batches."""
+
+    index: Any
+    n_bytes: int
+
+    @classmethod
+    def of(cls, data: bytes) -> "Automaton":
+        """One as `index_builder` wrote it."""
+        from outlines_core import Index
+
+        return cls(Index.from_binary(data), len(data))
+
+
+def token_mask(automaton: Automaton) -> LogitsProcessor:
+    """A logits processor for one batch."""
+    from outlines.backends.outlines_core import OutlinesCoreLogitsProcessor
+
+    return OutlinesCoreLogitsProcessor(automaton.index, "torch")
 
 
 class _Completions:
@@ -161,6 +224,43 @@ def _client_over(completions: _Completions) -> "AsyncOpenAI":
     http_client = openai.DefaultAsyncHttpxClient(trust_env=False)
     # Neither is used: requests go over our own connections, with the endpoint's own key.
     return Client(api_key="unused", base_url="http://localhost", http_client=http_client)
+
+
+@functools.lru_cache(maxsize=256)
+def _held(constraint: Constraint) -> Constraint:
+    """What a server promises of a constraint."""
+    if not isinstance(constraint, JsonSchema):
+        return constraint
+    schema = constraint.schema
+    is_compact = _compact_pattern(schema) is not None
+    return JsonSchema(automaton_schema(schema) if is_compact else server_schema(schema))
+
+
+_OF_GRAMMARS = ("grammar", "guid", "regex", "schema", "structured", "xgrammar")
+
+
+def _explained(error: Exception, constraint: Constraint) -> Exception:
+    """A refusal that is the constraint's fault says so, with the keyword the server names."""
+    words = str(error).lower()
+    if getattr(error, "status", None) != 400 or not any(word in words for word in _OF_GRAMMARS):
+        return error
+    asked = f"{constraint!r:.200}"
+    if isinstance(constraint, JsonSchema):
+        named = [key for key in _keywords(constraint.schema) if key.lower() in words]
+        used = ", ".join(named or _keywords(constraint.schema))
+        asked = f"a JSON schema ({'because of' if named else 'one of'}: {used})"
+    return ModelError(f"the server cannot hold a reply to {asked}: {error}", status=400)
+
+
+def _keywords(schema: str) -> list[str]:
+    found: dict[str, None] = {}
+    rest: list[object] = [parsed_schema(server_schema(schema))]
+    while rest:
+        part = rest.pop()
+        if isinstance(part, dict):
+            found |= dict.fromkeys(key for key in part if key not in ("type", "properties"))
+            rest += [inner for _, inner in children(part)]
+    return sorted(found)
 
 
 @functools.lru_cache(maxsize=256)

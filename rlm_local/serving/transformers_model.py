@@ -11,11 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 
+from rlm_local.capacity import FixedServer
 from rlm_local.errors import ModelError, RlmError
-from rlm_local.interfaces import TokenCounter
-from rlm_local.serving.constraints import check_constraint
+from rlm_local.interfaces import Server, TokenCounter
+from rlm_local.serving.compiled_constraints import CompiledConstraints
 from rlm_local.serving.tokenizer import FileTokenCounter
 from rlm_local.serving.transformers_runner import Job, Runner
+from rlm_local.typed.fitting import check_constraint
 from rlm_local.types import Completion, Json, ModelRequest
 
 __all__ = ["TransformersModel"]
@@ -41,6 +43,7 @@ class TransformersModel:
     tokens: TokenCounter = field(init=False)
     _runner: Runner = field(init=False, repr=False)
     _thread: ThreadPoolExecutor = field(init=False, repr=False)
+    _compiled: CompiledConstraints = field(init=False, repr=False)
     _waiting: list["_Waiting"] = field(init=False, repr=False, default_factory=list)
     _serving: "asyncio.Task[None] | None" = field(init=False, repr=False, default=None)
     _closed: bool = field(init=False, repr=False, default=False)
@@ -51,6 +54,12 @@ class TransformersModel:
             self.folder, self.device, self.context_tokens, self.chat_template_kwargs
         )
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="transformers")
+        self._compiled = CompiledConstraints(self._vocabulary)
+
+    @property
+    def server(self) -> Server:
+        """This process: it works on one batch at a time."""
+        return FixedServer(f"in this process: {self.folder}", self.max_concurrency)
 
     @property
     def supports_prefill(self) -> bool:
@@ -69,10 +78,14 @@ class TransformersModel:
         """One reply; see `interfaces.Model`. Requests alike in sampling share a batch."""
         if self._closed:
             raise ModelError(f"{self.name} is closed")
+        started = time.perf_counter()
+        automaton = None
         if request.constraint is not None:
             check_constraint(request.constraint)
-        started = time.perf_counter()
-        waiting = _Waiting(Job(request), asyncio.get_running_loop().create_future())
+            automaton = await self._compiled.get(request.constraint)
+            if self._closed:
+                raise ModelError(f"{self.name} is closed")
+        waiting = _Waiting(Job(request, automaton), asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._serving is None or self._serving.done():
             self._serving = asyncio.create_task(self._serve())
@@ -91,10 +104,16 @@ class TransformersModel:
         for waiting in self._waiting:
             waiting.job.cancelled = True
             waiting.fail(ModelError(f"{self.name} is closed"))
+        await self._compiled.aclose()
         if self._serving:
             await self._serving
         await asyncio.get_running_loop().run_in_executor(self._thread, self._runner.free)
         self._thread.shutdown()
+
+    async def _vocabulary(self) -> bytes:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._runner.vocabulary
+        )
 
     async def _serve(self) -> None:
         """Run batches until nobody waits."""

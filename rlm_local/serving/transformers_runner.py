@@ -11,25 +11,26 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from rlm_local.errors import ModelError, ModelUnavailable, RlmError, WeightsError
-from rlm_local.serving.structured import token_mask
+from rlm_local.serving.structured import Automaton, token_mask, token_vocabulary
 from rlm_local.serving.tokenizer import without_lone_surrogates
 from rlm_local.serving.transformers_prefix import KeptPrefix
 from rlm_local.serving.transformers_stops import RowStops
-from rlm_local.types import Completion, Constraint, Json, ModelRequest, Usage
+from rlm_local.types import Completion, Json, ModelRequest, Usage
 
 __all__ = ["Job", "Runner"]
-
-KEPT_MASKS = 32
-"""Constraints whose automata are kept; one takes a second or more to build."""
 
 Module: TypeAlias = Any  # torch and transformers are read without their types
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One request of a batch. `cancelled` may be set from another thread."""
+    """One request of a batch. `cancelled` may be set from another thread.
+
+    `automaton` is that of the request's constraint, which has one.
+    """
 
     request: ModelRequest
+    automaton: Automaton | None = None
     cancelled: bool = False
 
     @property
@@ -69,8 +70,6 @@ class Runner:
     context_tokens: int
     chat_template_kwargs: Mapping[str, Json]
     _parts: _Loaded | None = field(init=False, default=None)
-    _outlines: Module | None = field(init=False, default=None)
-    _masks: dict[Constraint, Module] = field(init=False, default_factory=dict)
     _kept: KeptPrefix = field(init=False, default_factory=KeptPrefix)
 
     def load(self) -> _Loaded:
@@ -96,11 +95,15 @@ class Runner:
         finished = iter(self._generate(running) if running else [])
         return [next(finished) if result is None else result for result in results]
 
+    def vocabulary(self) -> bytes:
+        """The model's tokens, for automata; raises as `load`."""
+        parts = self.load()
+        return token_vocabulary(parts.model, parts.tokenizer)
+
     def free(self) -> None:
         """Give the memory back."""
-        self._parts = self._outlines = None
+        self._parts = None
         self._kept = KeptPrefix()
-        self._masks.clear()
         gc.collect()
         if self.device.startswith("cuda"):
             import torch
@@ -162,7 +165,8 @@ class Runner:
         mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
         if request.sampling.seed is not None:
             torch.manual_seed(request.sampling.seed)
-        masks = [self._mask_of(request.constraint)] if request.constraint else []
+        automaton = jobs[0].automaton
+        masks = [] if automaton is None else [token_mask(automaton)]
         output = parts.model.generate(
             torch.tensor(padded, device=parts.model.device),
             attention_mask=torch.tensor(mask, device=parts.model.device),
@@ -189,20 +193,6 @@ class Runner:
         )
         ids: list[int] = tokenizer(text, add_special_tokens=False).input_ids
         return ids
-
-    def _mask_of(self, constraint: Constraint) -> Module:
-        if constraint not in self._masks:
-            if self._outlines is None:
-                import outlines
-
-                parts = self.load()
-                self._outlines = outlines.from_transformers(parts.model, parts.tokenizer)
-            if len(self._masks) >= KEPT_MASKS:
-                self._masks.pop(next(iter(self._masks)))
-            self._masks[constraint] = token_mask(self._outlines, constraint)
-        mask = self._masks[constraint]
-        mask.reset()
-        return mask
 
 
 def _load(folder: Path, device: str) -> _Loaded:

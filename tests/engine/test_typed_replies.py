@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from rlm_local.engine.typed_replies import constraint_of, fits
+from rlm_local.engine.typed_replies import MISFIT, constraint_of, fits, misfit
 from rlm_local.types import Choices, Constraint, Json, JsonSchema, Regex
 
 
@@ -13,7 +13,7 @@ from rlm_local.types import Choices, Constraint, Json, JsonSchema, Regex
         ({"choices": None, "max_tokens": 5}, None),
         ({"choices": ["yes", " no ", "yes"]}, Choices(("yes", "no"))),
         ({"regex": "[0-9]+"}, Regex("[0-9]+")),
-        ({"schema": {"b": 1, "a": 2}}, JsonSchema('{"a": 2, "b": 1}')),
+        ({"schema": {"type": "array", "items": {}}}, JsonSchema('{"items": {}, "type": "array"}')),
     ],
 )
 def test_what_a_cell_passes_is_read(args: dict[str, Json], constraint: Constraint | None) -> None:
@@ -29,7 +29,7 @@ def test_what_a_cell_passes_is_read(args: dict[str, Json], constraint: Constrain
         ({"choices": ["a", " "]}, "none empty"),
         ({"choices": [str(n) for n in range(1001)]}, "2 to 1000"),
         ({"regex": ""}, "regex must be a pattern"),
-        ({"regex": "("}, "regex does not compile"),
+        ({"regex": "("}, "not a usable regular expression"),
         ({"regex": "x" * 5000}, "regex must be a pattern"),
         ({"schema": "{}"}, "schema must be a JSON schema as a dict"),
         ({"choices": ["a", "b"], "regex": "a"}, "not choices and regex"),
@@ -37,6 +37,10 @@ def test_what_a_cell_passes_is_read(args: dict[str, Json], constraint: Constrain
         ({"schema": {"anyOf": [{"items": {"$ref": "file:///x"}}]}}, r"\$ref to 'file:///x'"),
         ({"schema": {"not": {"$dynamicRef": "other.json#/a"}}}, r"\$dynamicRef to 'other"),
         ({"schema": {"not": {"$ref": ""}}}, "only to its own parts"),
+        ({"regex": r"(a)\1"}, "not a usable regular expression"),
+        ({"regex": "(((a{999}){999}){999})"}, "not a usable regular expression"),
+        ({"schema": {"type": "nothing"}}, "not a JSON schema"),
+        ({"schema": {"b": 1}}, "keyword that nobody knows: 'b'"),
     ],
 )
 def test_what_means_nothing_is_refused_with_advice(args: dict[str, Json], said: str) -> None:
@@ -69,8 +73,51 @@ def test_a_reply_is_held_to_its_constraint() -> None:
     assert not fits("[" * 100_000, JsonSchema("{}"))
 
 
-def test_a_pattern_from_a_cell_is_never_matched_here() -> None:
-    hostile = Regex("(a+)+$")
-    assert fits("a" * 5000 + "b", hostile)
-    assert not fits("a", hostile, was_cut=True)
-    assert not fits("", hostile)
+def test_a_pattern_that_backtracks_for_ever_elsewhere_is_matched_here() -> None:
+    hostile = Regex("(a+)+")
+    assert not fits("a" * 5000 + "b", hostile)
+    assert fits("a" * 5000, hostile)
+
+
+@pytest.mark.parametrize(
+    ("text", "constraint", "expected"),
+    [
+        ("12", Regex("[0-9]+"), False),
+        ("12", JsonSchema('{"type": "integer"}'), False),
+        ("true", JsonSchema('{"type": "boolean"}'), True),
+        ("[12]", JsonSchema("{}"), True),
+        ("no", Choices(("no", "not sure")), False),
+        ("not sure", Choices(("no", "not sure")), True),
+    ],
+)
+def test_a_reply_that_was_cut_fits_where_it_cannot_go_on(
+    text: str, constraint: Constraint, *, expected: bool
+) -> None:
+    assert fits(text, constraint)
+    assert fits(text, constraint, was_cut=True) is expected
+
+
+def test_a_reply_is_held_to_the_whole_of_its_schema() -> None:
+    few = JsonSchema('{"type": "array", "items": {"minimum": 3}, "maxItems": 2}')
+    assert fits("[3, 4]", few)
+    assert not fits("[1]", few)
+    assert not fits("[3, 3, 3]", few)
+
+
+def test_a_schema_no_reply_can_be_held_to_leaves_json() -> None:
+    endless = JsonSchema('{"$ref": "#"}')
+    assert fits("1", endless)
+    assert not fits("no", endless)
+
+
+def test_properties_keep_their_order_and_nothing_else_does() -> None:
+    schema: Json = {"type": "object", "properties": {"why": {"type": "string"}, "a": {}}}
+    constraint = constraint_of({"schema": schema})
+    assert constraint == JsonSchema(
+        '{"properties": {"why": {"type": "string"}, "a": {}}, "type": "object"}'
+    )
+
+
+def test_a_misfit_quotes_the_reply_as_json() -> None:
+    assert misfit('so "it" is') == MISFIT + json.dumps('so "it" is')
+    assert len(misfit("x" * 5000)) < 1200

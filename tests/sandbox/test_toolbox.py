@@ -75,11 +75,13 @@ async def test_constraints_travel_with_a_query(open_repl: OpenRepl) -> None:
     ]
 
 
-async def test_a_reply_that_is_not_whole_json_is_a_failure(open_repl: OpenRepl) -> None:
+async def test_a_reply_that_is_not_whole_json_is_a_typed_failure(open_repl: OpenRepl) -> None:
     repl = await open_repl(host=EchoHost(lambda prompt: '{"n": '))
-    result = await repl("r = llm_query('p', schema={})\nbool(r), r.reason")
+    result = await repl("r, = llm_query_batched(['p'], schema={})\nbool(r), r.text, r.reason")
     assert result.result is not None
-    assert result.result.startswith("(False, 'the reply is not whole JSON")
+    assert result.result.startswith("(False, '{\"n\": ', 'the reply is not of the type")
+    result = await repl("llm_query('p', schema={})")
+    assert result.error_type == "ReplyTypeError"
 
 
 async def test_a_batch_keeps_its_order_and_its_failures_are_no_answers(open_repl: OpenRepl) -> None:

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from enum import Enum
 from typing import NoReturn
 
 from rlm_local.sandbox.child.cells import CellFinished
-from rlm_local.sandbox.child.subcalls import SubcallFailure
+from rlm_local.sandbox.child.failures import SubcallFailure
 
 __all__ = ["Answers", "answer_text"]
 
@@ -14,7 +15,9 @@ _SCALARS = (str, int, float, bool)
 
 
 def answer_text(value: object) -> str:
-    """The text of an answer: lists of plain values joined by commas, dicts as JSON, else `str`.
+    """The text of an answer: lists of plain values joined by commas, else `str`.
+
+    Dicts, dataclasses and pydantic's models are JSON, members of an Enum their values.
 
     Raises:
         ValueError: there is no answer in it, with what to do instead.
@@ -73,14 +76,35 @@ def _items(value: object) -> list[object]:
 
 
 def _text(value: object) -> str:
+    value = _plain(value)
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, set | frozenset):
-        value = sorted(value, key=str)
+        value = sorted(map(_plain, value), key=str)
     if isinstance(value, list | tuple):
+        value = [_plain(item) for item in value]
         if all(isinstance(item, _SCALARS) for item in value):
             return ", ".join(map(str, value))
-        return json.dumps(value, ensure_ascii=False, default=str)
+        return json.dumps(value, ensure_ascii=False, default=_as_json)
     if isinstance(value, Mapping):
-        return json.dumps(dict(value), ensure_ascii=False, default=str, skipkeys=True)
+        return json.dumps(dict(value), ensure_ascii=False, default=_as_json, skipkeys=True)
     return str(value)
+
+
+def _plain(value: object) -> object:
+    """What stands for a value of a reply's type: an Enum's value, the fields of a record."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, type):
+        return value
+    dump = getattr(value, "model_dump", None)
+    if callable(dump) and hasattr(value, "__pydantic_fields_set__"):
+        return dump(mode="json")
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: getattr(value, name, None) for name in value.__dataclass_fields__}
+    return value
+
+
+def _as_json(value: object) -> object:
+    plain = _plain(value)
+    return str(value) if plain is value else plain

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from rlm_local.sandbox.child.documents import as_text
+from rlm_local.sandbox.child.failures import SubcallFailure
 from rlm_local.sandbox.child.finding import cut_chunks
-from rlm_local.sandbox.child.subcalls import SubcallFailure
 
 __all__ = ["Operators", "Worker"]
 
@@ -19,7 +19,11 @@ class Worker(Protocol):
     """Asks the worker model; implemented by `toolbox.Toolbox`."""
 
     def llm_query_batched(
-        self, prompts: Iterable[object], *, choices: Iterable[object] | None = None
+        self,
+        prompts: Iterable[object],
+        *,
+        type: object = None,  # noqa: A002  # the word for it in a cell
+        choices: Iterable[object] | None = None,
     ) -> list[object]:
         """One value a prompt, in order."""
         ...
@@ -33,12 +37,15 @@ class Operators:
         self._worker = worker
         self._prompt_chars = prompt_chars
 
-    def ask(self, question: str, text: object) -> object:
-        """The worker's answer to `question` about `text`; a long text is read in parts."""
+    def ask(self, question: str, text: object, *, type: object = None) -> object:  # noqa: A002
+        """The worker's answer to `question` about `text`; a long text is read in parts.
+
+        With `type` the answer is a value of it, or a SubcallFailure.
+        """
         room = max(1000, self._prompt_chars - len(question) - _PROMPT_OVERHEAD_CHARS)
         pieces = cut_chunks(as_text(text), room, 0)
         if len(pieces) <= 1:
-            return self.ask_each(question, pieces or [""])[0]
+            return self.ask_each(question, pieces or [""], type=type)[0]
         print(f"[note] the text was read in {len(pieces)} parts and their answers put together")
         replies = self.ask_each(
             f"{question}\nIf this part of the text does not say, reply NOT FOUND.", pieces
@@ -48,14 +55,21 @@ class Operators:
             failure = next((r for r in replies if isinstance(r, SubcallFailure)), None)
             return failure or "NOT FOUND"
         notes = "\n".join(f"- {reply}" for reply in found)[:room]
-        return self.ask_each(f"{question}\nAnswer from these notes on parts of a text.", [notes])[0]
+        closing = f"{question}\nAnswer from these notes on parts of a text."
+        return self.ask_each(closing, [notes], type=type)[0]
 
-    def ask_each(self, question: str, pieces: Iterable[object]) -> list[object]:
+    def ask_each(
+        self,
+        question: str,
+        pieces: Iterable[object],
+        *,
+        type: object = None,  # noqa: A002
+    ) -> list[object]:
         """The same question about each piece, all at once; one answer a piece, in order."""
         if isinstance(pieces, str):
             pieces = [pieces]
         prompts = [f"{question}\n\nText:\n{as_text(piece)}\n\nAnswer:" for piece in pieces]
-        return self._worker.llm_query_batched(prompts)
+        return self._worker.llm_query_batched(prompts, type=type)
 
     def classify(
         self, items: Iterable[object], labels: Iterable[object], instruction: str | None = None

@@ -13,41 +13,19 @@ Frames sent, each with `op: "call"` and `cell`; texts are the frame's texts:
 A call too long for one frame is sent as several, one after the other.
 """
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rlm_local.sandbox.child.documents import Document, as_text
+from rlm_local.sandbox.child.failures import ReplyTypeFailure, failure_of
 from rlm_local.sandbox.child.link import HostLink
+from rlm_local.sandbox.child.reply_types import TEXT, ReplyForm
 from rlm_local.sandbox.child.wire import Frame, FrameError
 
-__all__ = ["SubcallFailure", "Subcalls"]
+__all__ = ["Subcalls"]
 
 _FRAME_CHARS = 8 << 20  # at most four bytes each: half of what a frame may hold
 _FRAME_ITEMS = 10_000
-
-
-class SubcallFailure:
-    """A sub-call that failed for good. Falsy; `reason` says why; has no text to mistake."""
-
-    __slots__ = ("reason",)
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __repr__(self) -> str:
-        return f"<sub-call failed: {self.reason}>"
-
-    def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise AttributeError(
-            f"this sub-call failed ({self.reason}), so it has no {name!r}; "
-            "test `if reply:` before using a reply"
-        )
 
 
 class Subcalls:
@@ -60,13 +38,14 @@ class Subcalls:
         self._link = link
         self._context = context
 
-    def ask_worker(self, prompts: Sequence[str], options: dict[str, object]) -> list[object]:
-        """One value a prompt, in order; failures are `SubcallFailure`."""
+    def ask_worker(
+        self, prompts: Sequence[str], options: dict[str, object], form: ReplyForm
+    ) -> list[object]:
+        """One value a prompt, in order, as `form` reads it; failures are `SubcallFailure`."""
         values: list[object] = []
-        read = _read_json if "schema" in options else _read_text
         for batch in _batches([(prompt,) for prompt in prompts]):
             frame = self._call("llm_query", options, tuple(text for (text,) in batch))
-            values += _outcomes(frame, read)
+            values += _outcomes(frame, form)
         return values
 
     def start_children(
@@ -92,7 +71,7 @@ class Subcalls:
                 "slices": slices if contexts is not None else [],
             }
             texts = tuple(text for group in batch for text in group)
-            values += _outcomes(self._call("rlm_query", args, texts), _read_text)
+            values += _outcomes(self._call("rlm_query", args, texts), TEXT)
         return values
 
     def search(self, query: str, k: int) -> list[tuple[str, int, float, str]]:
@@ -158,23 +137,20 @@ def _batches(groups: list[tuple[str, ...]]) -> Iterator[list[tuple[str, ...]]]:
         yield batch
 
 
-def _outcomes(frame: Frame, read: Callable[[str], object]) -> list[object]:
+def _outcomes(frame: Frame, form: ReplyForm) -> list[object]:
     failed = frozenset(_as_list(frame.header.get("failed", [])))
     return [
-        SubcallFailure(text) if number in failed else read(text)
+        failure_of(text) if number in failed else _value(text, form)
         for number, text in enumerate(frame.texts)
     ]
 
 
-def _read_text(text: str) -> object:
-    return text
-
-
-def _read_json(text: str) -> object:
+def _value(text: str, form: ReplyForm) -> object:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return SubcallFailure(f"the reply is not whole JSON: {text[:200]!r}")
+        return form.read(text)
+    except ValueError as error:
+        reason = f"the reply is not of the type that was asked for ({error}): {text[:200]!r}"
+        return ReplyTypeFailure(reason, text)
 
 
 def _as_list(value: object) -> list[Any]:

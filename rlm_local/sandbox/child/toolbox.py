@@ -11,6 +11,12 @@ from types import ModuleType
 from rlm_local.sandbox.child.answers import Answers
 from rlm_local.sandbox.child.arguments import MAX_PASSAGES, whole_number, worker_options
 from rlm_local.sandbox.child.documents import Documents, as_text
+from rlm_local.sandbox.child.failures import (
+    ReplyTypeError,
+    ReplyTypeFailure,
+    SubcallError,
+    SubcallFailure,
+)
 from rlm_local.sandbox.child.finding import (
     cut_chunks,
     find_lines,
@@ -21,7 +27,7 @@ from rlm_local.sandbox.child.hits import Hit, Hits
 from rlm_local.sandbox.child.operators import Operators
 from rlm_local.sandbox.child.output import PlainText
 from rlm_local.sandbox.child.searching import exact_lines, merged, rare_words
-from rlm_local.sandbox.child.subcalls import SubcallFailure, Subcalls
+from rlm_local.sandbox.child.subcalls import Subcalls
 
 __all__ = ["Toolbox"]
 
@@ -56,6 +62,8 @@ class Toolbox:
             "rlm_query": self.rlm_query,
             "rlm_query_batched": self.rlm_query_batched,
             "SubcallFailure": SubcallFailure,
+            "SubcallError": SubcallError,
+            "ReplyTypeError": ReplyTypeError,
             "SHOW_VARS": self.show_vars,
             "FINAL": self.answers.finish,
             "FINAL_VAR": self.answers.finish_with_variable,
@@ -80,8 +88,9 @@ class Toolbox:
         if self._namespace.get("context", self._context) is not self._context:
             print("[note] `context` is the whole text again; use other names for your own values")
         self._namespace.update(self._reserved)
-        for name, value in self._replaceable.items():
-            self._namespace.setdefault(name, value)
+        if not self._replaceable.keys() <= self._namespace.keys():
+            for name, value in self._replaceable.items():
+                self._namespace.setdefault(name, value)
 
     def after_cell(self) -> None:
         """Take the answer from the dict `answer`, where a cell left it there."""
@@ -89,15 +98,15 @@ class Toolbox:
 
     def variables(self) -> dict[str, object]:
         """What the cells defined: neither tools, nor modules, nor `_` and the like."""
-        tools = self._tools
+        tool = self._tools.get
         return {
             name: value
             for name, value in list(self._namespace.items())
             # Not isinstance: it would ask a value of the cell's for its `__class__`.
             if type(name) is str
-            and not name.startswith("__")
+            and (tool(name) is not value or value is None)
+            and name[:2] != "__"
             and name != "_"
-            and not (name in tools and tools[name] is value)
             and not issubclass(type(value), ModuleType)
         }
 
@@ -115,31 +124,47 @@ class Toolbox:
         self,
         prompt: object,
         *,
+        type: object = None,  # noqa: A002  # the word for it in a cell
         choices: Iterable[object] | None = None,
-        regex: str | None = None,
+        regex: object = None,
         schema: object = None,
         max_tokens: int | None = None,
     ) -> object:
-        """One reply of the worker model: text, or with `schema` the JSON value it stands for."""
-        prompts = list(prompt) if isinstance(prompt, list | tuple) else [prompt]
+        """One reply of the worker model: text, a value of `type`, or the JSON value of `schema`.
+
+        Raises:
+            ReplyTypeError: the reply is not of the form asked for, nor when asked again.
+            SubcallError: there is no reply to make a `type` of.
+        """
+        is_batch = isinstance(prompt, list | tuple)
         replies = self.llm_query_batched(
-            prompts, choices=choices, regex=regex, schema=schema, max_tokens=max_tokens
-        )
-        return replies if isinstance(prompt, list | tuple) else replies[0]
+            prompt if isinstance(prompt, list | tuple) else [prompt],
+            type=type, choices=choices, regex=regex, schema=schema, max_tokens=max_tokens,
+        )  # fmt: skip
+        if is_batch:
+            return replies
+        reply = replies[0]
+        # A falsy value in place of a bool or a number would be taken for one.
+        if isinstance(reply, ReplyTypeFailure) or (
+            type is not None and isinstance(reply, SubcallFailure)
+        ):
+            raise reply.error()
+        return reply
 
     def llm_query_batched(
         self,
         prompts: Iterable[object],
         *,
+        type: object = None,  # noqa: A002
         choices: Iterable[object] | None = None,
-        regex: str | None = None,
+        regex: object = None,
         schema: object = None,
         max_tokens: int | None = None,
     ) -> list[object]:
         """Many prompts at once, order kept; one that failed for good is a SubcallFailure."""
         texts = _as_prompts("llm_query_batched", prompts)
-        options = worker_options(choices, regex, schema, max_tokens)
-        return self._subcalls.ask_worker(texts, options)
+        options, form = worker_options(choices, regex, schema, kind=type, max_tokens=max_tokens)
+        return self._subcalls.ask_worker(texts, options, form)
 
     def rlm_query(self, prompt: object, context: object = None) -> object:
         """The answer of a child run: its own REPL over `context`, to the question `prompt`."""

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from rlm_local.errors import ModelError, ModelUnavailable
-from rlm_local.serving.schemas import schema_check
-from rlm_local.serving.structured import output_type
-from rlm_local.types import JsonSchema
+from rlm_local.typed.schemas import schema_check
 
 DRAFT_4 = "http://json-schema.org/draft-04/schema#"
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
@@ -139,9 +137,3 @@ def test_a_schema_that_is_nested_too_deeply_is_refused() -> None:
     for depth in (150, 100_000):
         with pytest.raises(ModelError, match="schema"):
             schema_check('{"not": ' * depth + "{}" + "}" * depth)
-
-
-@pytest.mark.parametrize("schema", ["{", '{"$schema": "x:y", "exclusiveMaximum": true}'])
-def test_a_schema_that_outlines_does_not_take_is_an_error_of_the_call(schema: str) -> None:
-    with pytest.raises(ModelError, match="cannot constrain"):
-        output_type(JsonSchema(schema))

@@ -1,0 +1,1 @@
+"""Typed replies without a model: what a constraint may ask for, and whether a text is that."""
