@@ -25,13 +25,14 @@ import psutil
 from benchmarks.report import Measure, Report, Value, print_report
 from benchmarks.router import Policy, Router, free_port
 from benchmarks.scripted_root import Batch, send_batch
+from rlm_local.capacity import FixedServer
 from rlm_local.planner.cpu_threads import as_ranges, thread_shares
 from rlm_local.planner.hardware import Hardware, probe
 from rlm_local.registry import StackSpec
 from rlm_local.serving.openai_model import OpenAIModel
 from rlm_local.serving.server_metrics import ServerMetrics, read_metrics
 from rlm_local.serving.vllm_server import ServerPlan, Supervision, VllmServer
-from rlm_local.session.endpoints import EndpointNames, open_endpoint
+from rlm_local.session.endpoints import EndpointNames, Served, open_endpoints
 from rlm_local.session.servers import Machine
 from rlm_local.session.settings import Settings
 
@@ -125,15 +126,13 @@ async def _send(
         program=arguments.router,
         log=scene.folder / f"router-{seed}.log",
     ) as router:
-        names = EndpointNames(
-            base_url=router.base_url, api_key=scene.key, root=_MODEL, worker=_MODEL
-        )
-        opened = await open_endpoint(names, Settings())
+        served = Served((router.base_url,), scene.key, _MODEL)
+        opened = await open_endpoints(EndpointNames(served, served), Settings())
         worker = opened.models.worker
         assert isinstance(worker, OpenAIModel)
         # As many as both can run: a router asks a replica for the tokens of every prompt first,
         # and with hundreds waiting there that takes longer than it allows.
-        paced = replace(worker, max_concurrency=2 * sequences)
+        paced = replace(worker, server=FixedServer(router.base_url, 2 * sequences))
         try:
             batch = await send_batch(
                 paced, prompts, options=f"choices={list(_LABELS)}", on_done=on_done

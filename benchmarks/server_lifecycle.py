@@ -311,6 +311,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = Options(
         given.n, given.stack, given.models_file, given.python, weights, given.latest_s
     )
+    # A shell that runs this in the background has it ignored, and the askers would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     chance = random.Random(given.seed)
     rounds = []
     for number in range(1, options.n + 1):

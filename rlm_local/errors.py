@@ -11,6 +11,7 @@ RlmError
    ├─ LimitExceeded        a budget is spent; names the limit and its owner
    ├─ ModelError           a model server answered with an error, garbage or nothing
    │  └─ ModelUnavailable  it may work later (busy, unreachable): retryable
+   │     ├─ ModelBusy      it has more to do than it takes: wait for it
    │     └─ ModelRestarting   its server died and is being started again: wait for it
    ├─ ServerError          a model server of ours did not start, or died
    └─ SandboxError         the REPL process or its protocol broke
@@ -23,6 +24,7 @@ __all__ = [
     "ConfigError",
     "ContextError",
     "LimitExceeded",
+    "ModelBusy",
     "ModelError",
     "ModelRestarting",
     "ModelUnavailable",
@@ -106,6 +108,10 @@ class ModelUnavailable(ModelError):
     """The server is busy, restarting or unreachable; the same request may succeed later."""
 
     retryable = True
+
+
+class ModelBusy(ModelUnavailable):
+    """The server has more to do than it takes (429, 503); asking later costs no try."""
 
 
 class ModelRestarting(ModelUnavailable):

@@ -6,6 +6,7 @@ Each Protocol says who implements it. Holds no implementation.
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from rlm_local.capacity import ServerLoad
 from rlm_local.events import Event
 from rlm_local.types import (
     CellCall,
@@ -28,6 +29,7 @@ __all__ = [
     "InterpreterPool",
     "Model",
     "ResultCache",
+    "Server",
     "TokenCounter",
 ]
 
@@ -42,6 +44,43 @@ class TokenCounter(Protocol):
 
     def count(self, text: str) -> int:
         """Tokens of `text`, special tokens not added. Never raises for any `str`."""
+        ...
+
+
+class Server(Protocol):
+    """What answers the requests of one or more models: a capacity they share.
+
+    Implemented by `serving.server_capacity`, `serving.replicas` and `capacity.FixedServer`.
+    What is said may change while it is used.
+    """
+
+    @property
+    def name(self) -> str:
+        """Tells it from others; equal names are one server."""
+        ...
+
+    @property
+    def sequences(self) -> int:
+        """Requests it works on at once; the highest worth trying where that `is_certain` not."""
+        ...
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether `sequences` is known and not guessed."""
+        ...
+
+    @property
+    def has_priorities(self) -> bool:
+        """Whether its own queue goes by `ModelRequest.priority`."""
+        ...
+
+    @property
+    def kv_tokens(self) -> int | None:
+        """Tokens its KV cache holds; None where it is not known."""
+        ...
+
+    async def load(self) -> ServerLoad | None:
+        """What it is doing now; None where it does not tell. Does not raise."""
         ...
 
 
@@ -68,8 +107,8 @@ class Model(Protocol):
         ...
 
     @property
-    def max_concurrency(self) -> int:
-        """Requests worth having in flight at once."""
+    def server(self) -> "Server":
+        """What answers, and how much of it there is; models of one server share its name."""
         ...
 
     @property

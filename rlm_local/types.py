@@ -1,7 +1,4 @@
-"""Frozen values that cross module borders.
-
-Holds no behaviour beyond addition and small properties, reads nothing, imports nothing of ours.
-"""
+"""Frozen values that cross module borders: no behaviour beyond addition and small properties."""
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -10,7 +7,6 @@ __all__ = [
     "Answer",
     "CallMode",
     "CellCall",
-    "CellLimits",
     "CellReply",
     "CellResult",
     "Choices",
@@ -98,7 +94,7 @@ class Regex:
 class JsonSchema:
     """The reply must be JSON that fits this schema.
 
-    `schema` is JSON text with sorted keys, so that equal schemas are equal values.
+    `schema` is JSON text with sorted keys, but for properties: replies have them in that order.
     """
 
     schema: str
@@ -120,7 +116,11 @@ class ModelRequest:
     constraint: Constraint | None = None
     continue_final: bool = False
     priority: int = 0
-    """Lower is served earlier, where the server has such a queue. Root turns are 0."""
+    """Lower is served earlier, where the server has such a queue."""
+    cache_salt: str | None = None
+    """Requests with different salts share nothing in the server's prefix cache."""
+    session: str | None = None
+    """Requests with the same one are best answered by the same replica, behind a router."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,11 @@ class Usage:
     def total_tokens(self) -> int:
         """Prompt and completion tokens together; what a token budget counts."""
         return self.prompt_tokens + self.completion_tokens
+
+    @property
+    def prefix_hit_rate(self) -> float | None:
+        """Part of the prompt tokens that came from the prefix cache; None without a prompt."""
+        return self.cached_tokens / self.prompt_tokens if self.prompt_tokens else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,13 +229,12 @@ class CellCall:
     """What a running cell asks of the host. `texts` carries long strings such as prompts.
 
     fn and the arguments each takes, besides `texts`:
-      llm_query        texts = prompts; choices?: list[str], regex?: str, schema?: object,
-                       max_tokens?: int
-      rlm_query        has_context: bool; slices: list. Without contexts: texts = questions,
-                       slices = []. With: one slice a question, [start, end] in characters of
-                       the mapped file, or None where the context's text stands in texts right
-                       after its question
-      search           texts = [query]; k: int
+      llm_query   texts = prompts; choices?: list[str], regex?: str, schema?: object,
+                  max_tokens?: int
+      rlm_query   has_context: bool; slices: list. Without contexts: texts = questions, slices = [].
+                  With: one slice a question, [start, end] in characters of the mapped file, or
+                  None where the context's text stands in texts right after its question
+      search      texts = [query]; k: int
     """
 
     fn: Literal["llm_query", "rlm_query", "search"]
@@ -266,8 +270,8 @@ class CellReply:
 class CellResult:
     """What running one cell gave.
 
-    Texts are cut to the output cap in the middle, the true length told in the text.
-    `error` is a traceback (or the reason a cell was stopped) fit to show to the root.
+    Texts are cut to the output cap in the middle, the true length told in the text; `error` is a
+    traceback (or the reason a cell was stopped) fit to show to the root.
     `final` is the answer, when the cell finished the run.
     `restarted` means the process had to go: `lost_names` are gone, the context is there again.
     """
@@ -299,32 +303,6 @@ class Limits:
     cell_timeout_s: float = 60.0
     cell_memory_bytes: int | None = None
     """Address space of the REPL process; `None`: 2 GiB and six times the context."""
-
-
-@dataclass(frozen=True, slots=True)
-class CellLimits:
-    """What one cell, or the REPL process it runs in, may use; `Limits` has its time and memory."""
-
-    threads: int = 64
-    """Threads of the REPL process, its own main thread included."""
-    descriptors: int = 256
-    """Open file descriptors of the REPL process."""
-    scratch_bytes: int = 0
-    """Size of a folder in memory a cell may write files to; 0: there is none."""
-    cpu_s: float | None = None
-    """Processor seconds of one cell over all its threads; `None`: twice `cell_timeout_s`."""
-    grace_s: float = 1.0
-    """Seconds between the interrupt of a cell and the kill of its process."""
-    output_chars: int = 20_000
-    """Characters of a cell's output that are kept; the rest is counted."""
-    calls_at_once: int = 1024
-    """Calls of the host that one cell may have under way."""
-    prompt_bytes: int = 16_000_000
-    """UTF-8 bytes of one prompt."""
-    cell_prompt_bytes: int = 1 << 30
-    """UTF-8 bytes of all the prompts of one cell."""
-    restarts: int = 3
-    """Restarts in a row before the run gives up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
+from rlm_local.cell_limits import CellLimits
 from rlm_local.errors import UserError
-from rlm_local.types import Answer, CellLimits, Limits, RunMode
+from rlm_local.types import Answer, Limits, RunMode
 
 if TYPE_CHECKING:
     from rlm_local.context.sources import ContextInput
@@ -74,10 +75,33 @@ def _limit_options(command: Command) -> Command:
 @click.option("--include", multiple=True, metavar="GLOB", help="In folders, only these files.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="In folders, not these files.")
 @click.option("--stack", default="auto", show_default=True, help="Entry of models.yaml.")
-@click.option("--base-url", help="An OpenAI-shaped endpoint that already runs, instead of a stack.")
+@click.option(
+    "--base-url",
+    "base_urls",
+    multiple=True,
+    metavar="URL",
+    help="An OpenAI-shaped endpoint that already runs, instead of a stack; repeat it for replicas.",
+)
 @click.option("--api-key", envvar="RLM_LOCAL_API_KEY", help="Its key (or RLM_LOCAL_API_KEY).")
 @click.option("--root", help="Name of the root model at --base-url.")
-@click.option("--worker", help="Name of the worker model there; default: the root.")
+@click.option("--worker", help="Name of the worker model; default: the root.")
+@click.option(
+    "--worker-base-url",
+    "worker_base_urls",
+    multiple=True,
+    metavar="URL",
+    help="Where the worker is served, if elsewhere; repeat it for replicas.",
+)
+@click.option(
+    "--worker-api-key",
+    envvar="RLM_LOCAL_WORKER_API_KEY",
+    help="The key there (or RLM_LOCAL_WORKER_API_KEY); --api-key is not sent there.",
+)
+@click.option(
+    "--cache-salt",
+    metavar="run|TEXT",
+    help="Share vLLM's prefix cache with no other run, or only with those of the same TEXT.",
+)
 @click.option("--profile", help="Root profile of models.yaml; default: the model's own.")
 @click.option("--models-file", type=click.Path(path_type=Path), help="Instead of the bundled one.")
 @click.option(
@@ -179,18 +203,21 @@ def _open(given: click.Context, progress: "Progress", recording: "Recording | No
     settings = _settings(options)
     if recording:
         settings = _as_recorded(given, settings, recording)
-    if options["base_url"] is None:
-        for name in ("api_key", "root", "worker"):
-            if options[name] is not None and name != "api_key":
-                raise UserError(f"--{name} names a model at an endpoint; add --base-url URL")
+    if not options["base_urls"]:
+        for name in ("root", "worker", "worker_base_urls"):
+            if options[name]:
+                flag = name.removesuffix("s").replace("_", "-")
+                raise UserError(f"--{flag} is about models at an endpoint; add --base-url URL")
         return RLM.local(_stack(given, recording), settings=settings, progress=progress)
     if options["root"] is None:
         raise UserError("--base-url needs --root NAME, the model to ask there")
     return RLM(
-        base_url=options["base_url"],
+        base_url=options["base_urls"],
         api_key=options["api_key"],
         root=options["root"],
         worker=options["worker"],
+        worker_base_url=options["worker_base_urls"] or None,
+        worker_api_key=options["worker_api_key"],
         settings=settings,
         progress=progress,
     )
@@ -219,7 +246,7 @@ def _as_recorded(given: click.Context, settings: "Settings", recording: "Recordi
 
 
 def _settings(options: dict[str, Any]) -> "Settings":
-    from rlm_local.config import read_cell_limits
+    from rlm_local.cell_limits import read_cell_limits
     from rlm_local.context.sources import ReadOptions
     from rlm_local.session.results import CacheSettings
     from rlm_local.session.settings import Settings
@@ -231,6 +258,7 @@ def _settings(options: dict[str, Any]) -> "Settings":
         sandbox=options["sandbox"],
         mode=cast(RunMode, options["mode"]),
         seed=options["seed"],
+        cache_salt=options["cache_salt"],
         profile=options["profile"],
         models_file=options["models_file"],
         trace="off" if options["no_trace"] else options["trace_path"] or "auto",
@@ -253,6 +281,10 @@ def _print(answer: Answer, *, as_json: bool) -> None:
         click.echo(f"stopped: {printable(note)}", err=True)
 
 
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)
+
+
 def answer_as_json(answer: Answer) -> dict[str, Any]:
     """The object `--json` prints; its keys are a contract."""
     usage = {
@@ -260,6 +292,7 @@ def answer_as_json(answer: Answer) -> dict[str, Any]:
             "prompt_tokens": spent.prompt_tokens,
             "cached_tokens": spent.cached_tokens,
             "completion_tokens": spent.completion_tokens,
+            "prefix_hit_rate": _rounded(spent.prefix_hit_rate),
         }
         for role, spent in (("root", answer.usage.root), ("worker", answer.usage.worker))
     }

@@ -60,6 +60,11 @@ class Budget:
         return Budget(limits, owner, self._clock, self)
 
     @property
+    def tree(self) -> str:
+        """Id of the topmost run."""
+        return self._chain[0].owner
+
+    @property
     def seconds(self) -> float:
         """Seconds since the run began."""
         return self._clock.now_s() - self._started_s

@@ -8,8 +8,8 @@ import asyncio
 import dataclasses
 import platform
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import cache
 from importlib import metadata
 
@@ -28,6 +28,7 @@ from rlm_local.engine.recording import Recording
 from rlm_local.engine.retry import RetryPolicy
 from rlm_local.engine.run_state import Parts, Run, Task
 from rlm_local.engine.scheduler import Scheduler
+from rlm_local.engine.server_queue import queue_of
 from rlm_local.engine.subcalls import Subcalls
 from rlm_local.engine.turn import take_turn
 from rlm_local.errors import ConfigError, LimitExceeded, RlmError, RunError
@@ -110,7 +111,13 @@ class Engine:
             mode=parts.config.mode,
             budget=Budget(parts.config.limits, run_id, parts.clock),
             journal=Journal(parts.sink, run_id),
-            scheduler=Scheduler(parts.models, parts.policy, seed=parts.config.seed, known=known),
+            scheduler=Scheduler(
+                parts.models,
+                parts.policy,
+                seed=parts.config.seed,
+                known=known,
+                cache_salt=parts.config.cache_salt,
+            ),
             recording=recording,
         )
         return await self._answer(task)
@@ -125,10 +132,11 @@ class Engine:
         self._write_start(task, mode)
         ending = Ending("", "interrupted", "the run was interrupted")
         try:
-            if prompt:
-                ending = await self._directly(task, prompt)
-            else:
-                ending = await self._with_repl(task)
+            with _known_to_servers(self._parts.models):
+                if prompt:
+                    ending = await self._directly(task, prompt)
+                else:
+                    ending = await self._with_repl(task)
         except (asyncio.CancelledError, KeyboardInterrupt):
             remaining_s = task.budget.remaining_s()
             if remaining_s is not None and remaining_s <= 0:  # a parent ran out of time
@@ -281,6 +289,16 @@ def _version() -> str:
         return metadata.version("rlm-local")
     except metadata.PackageNotFoundError:
         return "source"
+
+
+@contextmanager
+def _known_to_servers(models: Models) -> Iterator[None]:
+    """A run under way, so that other runs' sub-calls leave room for its root turns."""
+    servers = {model.server.name: model.server for model in (models.root, models.worker)}
+    with ExitStack() as known:
+        for server in servers.values():
+            known.enter_context(queue_of(server).serving_a_run())
+        yield
 
 
 @asynccontextmanager

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from rlm_local.engine.budget import Budget
 from rlm_local.interfaces import Model
 from rlm_local.registry import SamplingSpec
 from rlm_local.types import Sampling
 
-__all__ = ["Models", "sampling_of", "worker_room_tokens"]
+__all__ = ["Models", "salt_of", "sampling_of", "worker_room_tokens"]
 
 _TEMPLATE_TOKENS = 64
 """Room for what a chat template adds around one user message (roles, a default system text)."""
@@ -42,6 +43,11 @@ def sampling_of(
         seed=seed,
         stop=stop,
     )
+
+
+def salt_of(setting: str | None, budget: Budget) -> str | None:
+    """The salt of a run's requests, where `RunConfig.cache_salt` is the setting."""
+    return budget.tree if setting == "run" else setting
 
 
 def worker_room_tokens(models: Models, max_tokens: int | None = None) -> int:

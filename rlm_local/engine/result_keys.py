@@ -16,7 +16,8 @@ _FORMAT = b"rlm_local request 1\n"
 def request_key(request: ModelRequest) -> bytes:
     """32 bytes that name a request to some model.
 
-    Everything of it counts but `priority`, which decides when a reply comes and not which.
+    Everything of it counts but `priority`, `cache_salt` and `session`, which decide when a reply
+    comes and not which.
     """
     digest = hashlib.blake2b(_FORMAT, digest_size=32)
     digest.update(_knobs(request.sampling, request.constraint, request.continue_final))

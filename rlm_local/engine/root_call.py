@@ -5,10 +5,11 @@ In a run that is resumed, the reply on record to the very same request takes the
 
 from dataclasses import dataclass, replace
 
-from rlm_local.engine.models import sampling_of
+from rlm_local.engine.models import salt_of, sampling_of
 from rlm_local.engine.result_keys import request_key
 from rlm_local.engine.retry import complete_with_retries
 from rlm_local.engine.run_state import Parts, Task
+from rlm_local.engine.server_queue import Ticket, queue_of
 from rlm_local.errors import ModelError
 from rlm_local.types import Completion, Constraint, Message, ModelRequest, Usage
 
@@ -64,14 +65,14 @@ async def ask_root(parts: Parts, task: Task, request: RootRequest) -> RootReply:
         LimitExceeded: tokens or time do not hold it.
         ModelError: the root does not answer, retries included.
     """
-    asked = _model_request(parts, request)
+    asked = _model_request(parts, task, request)
     key = request_key(asked)
     known = _on_record(task, asked, key)
     completion = known or await _ask(parts, task, asked, request.prompt_tokens)
     return RootReply(completion, key.hex(), replayed=known is not None)
 
 
-def _model_request(parts: Parts, request: RootRequest) -> ModelRequest:
+def _model_request(parts: Parts, task: Task, request: RootRequest) -> ModelRequest:
     seed = parts.config.seed
     sampling = sampling_of(
         parts.models.root_sampling,
@@ -85,6 +86,9 @@ def _model_request(parts: Parts, request: RootRequest) -> ModelRequest:
         sampling,
         constraint=request.constraint,
         continue_final=request.continue_final,
+        priority=task.journal.depth,
+        cache_salt=salt_of(parts.config.cache_salt, task.budget),
+        session=task.journal.run_id,
     )
 
 
@@ -109,15 +113,17 @@ async def _ask(parts: Parts, task: Task, asked: ModelRequest, prompt_tokens: int
     def on_retry(error: ModelError, pause_s: float) -> None:
         task.journal.notice(f"root asked again in {pause_s:.1f} s: {error}")
 
-    usage = Usage()
+    usage, tokens = Usage(), prompt_tokens + asked.sampling.max_tokens
+    ticket = Ticket("root", budget.tree, task.journal.depth, tokens)
     async with budget.within_time():
-        held = await budget.reserve_soon(prompt_tokens + asked.sampling.max_tokens)
+        held = await budget.reserve_soon(tokens)
         try:
             answered = await complete_with_retries(
                 parts.models.root,
                 asked,
                 parts.policy,
                 attempts=parts.policy.root_attempts,
+                place=queue_of(parts.models.root.server).place(ticket),
                 on_retry=on_retry,
             )
             usage = answered.completion.usage

@@ -1,47 +1,35 @@
-"""Sends batches of prompts to the worker: each distinct prompt once, as many at once as it takes.
+"""Sends batches of prompts to the worker: each distinct prompt once, alike ones after each other.
 
 One scheduler serves a run and its child runs, so that a prompt answered anywhere in the tree is
-not sent again. Items fail one by one; knows nothing of cells.
+not sent again. How many are in flight, and whose, is the server's queue to say. Items fail one by
+one; knows nothing of cells.
 """
 
 import asyncio
-import weakref
-from collections.abc import Sequence
+import os.path
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from rlm_local.engine.batch_items import Caller, Item, Settled, Writer
+from rlm_local.engine.budget import Budget, Reservation
 from rlm_local.engine.known_results import KnownResults
-from rlm_local.engine.models import Models, sampling_of
+from rlm_local.engine.models import Models, salt_of, sampling_of
 from rlm_local.engine.replies import without_thought
 from rlm_local.engine.retry import Answered, RetryPolicy, complete_with_retries
-from rlm_local.engine.typed_replies import fits
+from rlm_local.engine.server_queue import Place, ServerQueue, Ticket, queue_of
+from rlm_local.engine.typed_replies import fits, misfit
 from rlm_local.errors import LimitExceeded, ModelError
 from rlm_local.events import SubcallsStarted
-from rlm_local.interfaces import Model
 from rlm_local.types import Constraint, Message, ModelRequest, Sampling, SubcallOutcome, Usage
 
 __all__ = ["Asked", "Caller", "Scheduler"]
 
-_PRIORITY = 1
-"""Behind root turns, which are 0."""
+_PRIORITY = 100
+"""Of a topmost run's sub-calls, one more for each level below; root turns are 0 and on."""
+_CHARS_PER_TOKEN = 3
+"""Fewer than usual, so that what is held for a prompt in the KV cache does hold it."""
 _LONGER = 4
 """A typed reply that was cut is asked for once more with this many times the room."""
-
-
-class _Gate(asyncio.Semaphore):
-    """Lets as many requests through to a model as it takes at once, on one event loop.
-
-    Lives while a request holds it or waits for it, and keeps loop and model that long: so the ids
-    it is found by are nobody else's, and nothing outlives the requests.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, model: Model) -> None:
-        super().__init__(max(1, model.max_concurrency))
-        self.between = (loop, model)
-
-
-_gates: weakref.WeakValueDictionary[tuple[int, int], _Gate] = weakref.WeakValueDictionary()
-"""One gate an event loop and model, whoever asks: two runs share a server's capacity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +40,43 @@ class Asked:
     constraint: Constraint | None = None
 
 
-class _Failures:
-    """Counts the tries that failed."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A batch on its way: what all its prompts share, and where they queue."""
 
-    number = 0
+    asked: Asked
+    caller: Caller
+    queue: ServerQueue
+    shared_chars: int
+    """Length of the text all of its prompts begin with; the KV cache holds that once."""
+
+    def place(self, prompt: str) -> Place:
+        own_chars = len(prompt) - self.shared_chars
+        tokens = own_chars // _CHARS_PER_TOKEN + self.asked.max_tokens
+        journal = self.caller.journal
+        return self.queue.place(Ticket("worker", self.caller.budget.tree, journal.depth, tokens))
+
+
+class _Turn:
+    """What is booked when a request's turn has come, and the tries of it that failed."""
+
+    def __init__(self, budget: Budget, tokens: int, subcalls: int) -> None:
+        self.failed = 0
+        self._budget = budget
+        self._tokens = tokens
+        self._subcalls = subcalls
+        self._held: Reservation | None = None
+
+    async def begin(self) -> None:
+        if self._held is None:
+            self._held = await self._budget.reserve_soon(self._tokens, subcalls=self._subcalls)
 
     def count(self, error: ModelError, pause_s: float) -> None:
-        self.number += 1
+        self.failed += 1
+
+    def settle(self, usage: Usage) -> None:
+        if self._held is not None:
+            self._budget.settle(self._held, "worker", usage)
 
 
 class Scheduler:
@@ -71,10 +89,12 @@ class Scheduler:
         *,
         seed: int | None,
         known: KnownResults | None = None,
+        cache_salt: str | None = None,
     ) -> None:
         self._models = models
         self._policy = policy
         self._seed = seed
+        self._cache_salt = cache_salt
         self._known = known or KnownResults(models.worker.digest, None, None)
         self._answered: dict[bytes, SubcallOutcome] = {}
         self._under_way: dict[bytes, asyncio.Future[None]] = {}
@@ -104,8 +124,9 @@ class Scheduler:
                 duplicates=len(prompts) - len(places),
             )
         )
-        items = await self._looked_up(places, asked)
-        tasks = {asyncio.ensure_future(self._answer(item, asked, caller)): item for item in items}
+        items = await self._looked_up(places, asked, caller)
+        batch = _Batch(asked, caller, queue_of(self._models.worker.server), _shared_chars(places))
+        tasks = {asyncio.ensure_future(self._answer(item, batch)): item for item in items}
         for task, item in tasks.items():
             task.add_done_callback(Writer(caller, item))
         await _finish(list(tasks), caller.budget.remaining_s())
@@ -115,24 +136,29 @@ class Scheduler:
             outcomes.update((index, outcome) for index in item.places)
         return tuple(outcomes[index] for index in range(len(prompts)))
 
-    async def _looked_up(self, places: dict[str, list[int]], asked: Asked) -> list[Item]:
+    async def _looked_up(
+        self, places: dict[str, list[int]], asked: Asked, caller: Caller
+    ) -> list[Item]:
         """The distinct prompts, with what the result cache knows; one look for the whole batch.
 
-        Those that need no worker come first, so that they are told before anything is sent.
+        Those that need no worker come first, so that they are told before anything is sent; the
+        others in the order of their texts, so that what begins alike is sent together and the
+        server finds it in its prefix cache.
         """
-        keys = await self._known.keys([self._request(prompt, asked) for prompt in places])
+        requests = [self._request(prompt, asked, caller) for prompt in places]
+        keys = await self._known.keys(requests)
         unknown = [key for key in keys if key not in self._answered]
         on_disk = await self._known.on_disk(unknown, self._sampling(asked), asked.constraint)
         items = [
             Item(prompt, key, places[prompt], on_disk.get(key))
             for prompt, key in zip(places, keys, strict=True)
         ]
-        return sorted(items, key=lambda item: not self._is_known(item))
+        return sorted(items, key=lambda item: (not self._is_known(item), item.prompt))
 
     def _is_known(self, item: Item) -> bool:
         return item.on_disk is not None or self._known.is_on_record(item.key)
 
-    async def _answer(self, item: Item, asked: Asked, caller: Caller) -> Settled:
+    async def _answer(self, item: Item, batch: _Batch) -> Settled:
         key = item.key
         while (known := self._answered.get(key)) is None and key in self._under_way:
             await asyncio.wait([self._under_way[key]])
@@ -140,12 +166,12 @@ class Scheduler:
             return Settled(known, origin="run")
         ended = self._under_way[key] = asyncio.get_running_loop().create_future()
         try:
-            settled = self._remembered(item, caller)
+            settled = self._remembered(item, batch.caller)
             if settled is None:
                 await asyncio.sleep(0)  # what is known is written down first
-                settled = await self._send(item.prompt, asked, caller)
+                settled = await self._send(item.prompt, batch)
                 if settled.outcome.text is not None:
-                    self._known.keep(key, self._sampling(asked), settled.outcome.text)
+                    self._known.keep(key, self._sampling(batch.asked), settled.outcome.text)
             if settled.outcome.error is None:
                 self._answered[key] = settled.outcome
             return settled
@@ -170,25 +196,25 @@ class Scheduler:
     def _sampling(self, asked: Asked) -> Sampling:
         return sampling_of(self._models.worker_sampling, asked.max_tokens, seed=self._seed)
 
-    def _request(self, prompt: str, asked: Asked) -> ModelRequest:
+    def _request(self, prompt: str, asked: Asked, caller: Caller) -> ModelRequest:
         return ModelRequest(
             (Message("user", prompt),),
             self._sampling(asked),
             constraint=asked.constraint,
-            priority=_PRIORITY,
+            priority=_PRIORITY + caller.journal.depth,
+            cache_salt=salt_of(self._cache_salt, caller.budget),
         )
 
-    async def _send(self, prompt: str, asked: Asked, caller: Caller) -> Settled:
+    async def _send(self, prompt: str, batch: _Batch) -> Settled:
         """Ask once, and once more with more room if a typed reply does not fit its type."""
-        async with _gate(self._models.worker):
-            first = await self._try(prompt, asked, caller)
-            if not first.misfit:
-                return first
-            again = await self._try(prompt, self._with_more_room(asked), caller, is_repair=True)
+        first = await self._try(prompt, batch)
+        if not first.misfit:
+            return first
+        roomy = replace(batch, asked=self._with_more_room(batch.asked))
+        again = await self._try(prompt, roomy, is_repair=True)
         outcome = again.outcome
         if again.misfit:
-            form = f"the reply does not have the form that was asked for: {outcome.text!r:.80}"
-            outcome = SubcallOutcome(None, form)
+            outcome = SubcallOutcome(None, misfit(outcome.text or ""))
         return Settled(
             outcome,
             first.usage + again.usage,
@@ -200,32 +226,29 @@ class Scheduler:
         room = min(asked.max_tokens * _LONGER, self._models.worker.context_tokens // 2)
         return replace(asked, max_tokens=max(room, asked.max_tokens))
 
-    async def _try(
-        self, prompt: str, asked: Asked, caller: Caller, *, is_repair: bool = False
-    ) -> Settled:
-        """One request with its retries, reserved before and settled after."""
-        worker, budget = self._models.worker, caller.budget
-        counted = worker.tokens.count(prompt) if budget.counts_tokens else 0
-        try:
-            held = await budget.reserve_soon(
-                counted + asked.max_tokens, subcalls=0 if is_repair else 1
-            )
-        except LimitExceeded as spent:
-            return Settled(SubcallOutcome(None, str(spent)))
-        usage, failed = Usage(), _Failures()
+    async def _try(self, prompt: str, batch: _Batch, *, is_repair: bool = False) -> Settled:
+        """One request with its retries, reserved when its turn has come and settled after."""
+        worker, caller, asked = self._models.worker, batch.caller, batch.asked
+        counted = worker.tokens.count(prompt) if caller.budget.counts_tokens else 0
+        turn = _Turn(caller.budget, counted + asked.max_tokens, 0 if is_repair else 1)
+        usage = Usage()
         try:
             answered = await complete_with_retries(
                 worker,
-                self._request(prompt, asked),
+                self._request(prompt, asked, caller),
                 self._policy,
                 attempts=self._policy.attempts,
-                on_retry=failed.count,
+                place=batch.place(prompt),
+                on_turn=turn.begin,
+                on_retry=turn.count,
             )
             usage = answered.completion.usage
+        except LimitExceeded as spent:
+            return Settled(SubcallOutcome(None, str(spent)))
         except ModelError as error:
-            return Settled(SubcallOutcome(None, str(error)), attempts=failed.number + 1)
+            return Settled(SubcallOutcome(None, str(error)), attempts=turn.failed + 1)
         finally:
-            budget.settle(held, "worker", usage)
+            turn.settle(usage)
         return _settled(answered, asked.constraint)
 
 
@@ -262,9 +285,6 @@ def _outcome_of(task: "asyncio.Task[Settled]") -> SubcallOutcome:
     return task.result().outcome
 
 
-def _gate(model: Model) -> _Gate:
-    loop = asyncio.get_running_loop()
-    gate = _gates.get((id(loop), id(model)))
-    if gate is None:
-        gate = _gates[id(loop), id(model)] = _Gate(loop, model)
-    return gate
+def _shared_chars(prompts: Collection[str]) -> int:
+    """Length of what all prompts begin with: what the first and the last in order do."""
+    return len(os.path.commonprefix([min(prompts), max(prompts)]))  # noqa: RUF071  # texts, no paths

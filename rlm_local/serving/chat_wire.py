@@ -17,6 +17,8 @@ __all__ = ["ChatWire", "Dialect"]
 
 Dialect = Literal["vllm", "openai"]
 
+SESSION_HEADER = "X-Session-ID"
+"""By which vllm-router keeps a conversation on one replica."""
 FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
@@ -62,9 +64,16 @@ class ChatWire:
             settings["repetition_penalty"] = request.sampling.repetition_penalty
         if self.priority_scheduling:
             settings["priority"] = request.priority
+        if request.cache_salt is not None:
+            settings["cache_salt"] = request.cache_salt
         if self.chat_template_kwargs:
             settings["chat_template_kwargs"] = dict(self.chat_template_kwargs)
         return settings
+
+    def headers(self, request: ModelRequest) -> dict[str, str]:
+        """What a router in front of several vLLM servers goes by."""
+        is_told = self.dialect == "vllm" and request.session is not None
+        return {SESSION_HEADER: request.session or ""} if is_told else {}
 
     def body(self, request: ModelRequest) -> dict[str, Any]:
         """The whole body of a request without a constraint."""

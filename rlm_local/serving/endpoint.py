@@ -8,6 +8,8 @@ import email.utils
 import errno
 import json
 import os
+import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from rlm_local.errors import ConfigError, ModelError, ModelUnavailable
+from rlm_local.errors import ConfigError, ModelBusy, ModelError, ModelUnavailable
 from rlm_local.serving.tokenizer import without_lone_surrogates
 
 __all__ = ["Endpoint", "Transport"]
@@ -27,7 +29,11 @@ FIRST_BYTES = 80
 KEEPALIVE_S = 3.0
 """uvicorn drops idle connections after 5 s; a POST on a dropped one would fail."""
 CONNECT_TIMEOUT_S = 10.0
-BUSY_STATUSES = frozenset({408, 409, 425, 429})
+LOST_AFTER_S = 30
+"""A machine that no longer answers at all, such as one without power, is given up after this."""
+FULL_STATUSES = frozenset({429, 503})
+"""vLLM answers 503 past `--max-num-queued-reqs`; others answer 429."""
+LATER_STATUSES = frozenset({408, 409, 425})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,7 @@ class Endpoint:
 class Transport:
     """JSON over HTTP to one endpoint, through one lazily opened pool of connections.
 
+    `max_connections` 0: as many as there are requests.
     Uses no proxy, follows no redirect, keeps no cookie.
     """
 
@@ -94,15 +101,18 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
         self._urls: dict[str, URL] = {}
 
-    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def post(
+        self, path: str, body: dict[str, Any], headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """Send JSON, return the JSON object that comes back. Cancelling drops the request.
 
         Raises:
             ModelUnavailable: unreachable, timed out, or a status that says "later".
+            ModelBusy: a status that says "too much at once".
             ModelError: refused, or the reply is not a JSON object.
         """
         url = self._url(path)
-        return self._decode(url, await self._exchange("POST", url, _encode(body)))
+        return self._decode(url, await self._exchange("POST", url, _encode(body), headers))
 
     async def get(self, path: str) -> dict[str, Any]:
         """Fetch a JSON object; raises as `post` does."""
@@ -126,10 +136,16 @@ class Transport:
     def _url(self, path: str) -> URL:
         return self._urls.get(path) or self._urls.setdefault(path, self.endpoint.url(path))
 
-    async def _exchange(self, method: str, url: URL, data: bytes | None) -> bytes:
+    async def _exchange(
+        self,
+        method: str,
+        url: URL,
+        data: bytes | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
         try:
             async with self._open_session().request(
-                method, url, data=data, allow_redirects=False
+                method, url, data=data, headers=headers, allow_redirects=False
             ) as response:
                 raw = await response.read()
         except TimeoutError as error:
@@ -154,7 +170,9 @@ class Transport:
                 )
             else:
                 connector = aiohttp.TCPConnector(
-                    limit=self._max_connections, keepalive_timeout=KEEPALIVE_S
+                    limit=self._max_connections,
+                    keepalive_timeout=KEEPALIVE_S,
+                    socket_factory=_watched_socket,
                 )
             headers = {"Content-Type": "application/json"}
             if self.endpoint.api_key:
@@ -171,8 +189,7 @@ class Transport:
     def _refusal(self, url: URL, response: aiohttp.ClientResponse, raw: bytes) -> ModelError:
         words = self.endpoint.redact(_words(raw)) or response.reason or "nothing more"
         message = f"{_shown(url)} answered {response.status}: {words}"
-        kind = ModelUnavailable if _may_pass(response.status) else ModelError
-        return kind(
+        return _kind_of(response.status)(
             message,
             status=response.status,
             retry_after_s=_retry_after_s(response.headers.get("Retry-After")),
@@ -192,6 +209,18 @@ class Transport:
         return reply
 
 
+def _watched_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket that notices a machine that is gone; a reply may take minutes without a byte."""
+    family, kind, protocol, *_ = address
+    watched = socket.socket(family, kind, protocol)
+    watched.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    watched.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, LOST_AFTER_S // 2)
+    watched.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, LOST_AFTER_S // 6)
+    watched.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    watched.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, LOST_AFTER_S * 1000)
+    return watched
+
+
 def _encode(body: dict[str, Any]) -> bytes:
     # No server can tokenize half a surrogate pair; vLLM answers 400 to the whole request.
     return without_lone_surrogates(json.dumps(body, ensure_ascii=False)).encode()
@@ -209,8 +238,10 @@ def _shown(url: URL) -> str:
     return str(url.with_user(None)) if url.user else str(url)
 
 
-def _may_pass(status: int) -> bool:
-    return status in BUSY_STATUSES or status >= 500
+def _kind_of(status: int) -> type[ModelError]:
+    if status in FULL_STATUSES:
+        return ModelBusy
+    return ModelUnavailable if status in LATER_STATUSES or status >= 500 else ModelError
 
 
 def _words(raw: bytes) -> str:

@@ -17,7 +17,7 @@ from rlm_local.errors import (
     ModelUnavailable,
     ServerError,
 )
-from rlm_local.interfaces import TokenCounter
+from rlm_local.interfaces import Server, TokenCounter
 from rlm_local.serving.chat_wire import ChatWire, Dialect
 from rlm_local.serving.constraints import check_constraint, text_that_fits
 from rlm_local.serving.endpoint import Endpoint, Transport
@@ -38,7 +38,7 @@ class OpenAIModel:
     _: KW_ONLY
     digest: str
     context_tokens: int
-    max_concurrency: int
+    server: Server
     tokens: TokenCounter
     dialect: Dialect
     chat_template_kwargs: Mapping[str, Json] = field(default_factory=dict)
@@ -61,9 +61,8 @@ class OpenAIModel:
             self.chat_template_kwargs,
             self.priority_scheduling,
         )
-        self._transport = Transport(
-            self.endpoint, max_connections=self.max_concurrency, timeout_s=self.timeout_s
-        )
+        # How many are in flight is decided before; a second limit here would only hide it.
+        self._transport = Transport(self.endpoint, max_connections=0, timeout_s=self.timeout_s)
         self._typed = TypedChat(self._wire, self._send)
 
     @property
@@ -95,7 +94,7 @@ class OpenAIModel:
     async def _send(self, request: ModelRequest, body: dict[str, Any]) -> Completion:
         started = time.perf_counter()
         try:
-            reply = await self._transport.post(CHAT, body)
+            reply = await self._transport.post(CHAT, body, self._wire.headers(request))
         except ModelUnavailable as error:
             if gone := self.failure():  # it says more: no retry, or one that waits
                 raise gone from error

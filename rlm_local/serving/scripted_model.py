@@ -6,8 +6,9 @@ Counts tokens by a ratio, waits for nothing, and holds no constraint by itself.
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from rlm_local.capacity import FixedServer
 from rlm_local.errors import ModelError
-from rlm_local.interfaces import TokenCounter
+from rlm_local.interfaces import Server, TokenCounter
 from rlm_local.serving.tokenizer import RatioTokenCounter
 from rlm_local.types import Completion, ModelRequest, Usage
 
@@ -34,7 +35,7 @@ class ScriptedModel:
         self._name = name
         self._context_tokens = context_tokens
         self._supports_prefill = supports_prefill
-        self._max_concurrency = max_concurrency
+        self._server = FixedServer(f"scripted {name}", max_concurrency)
         self._tokens = RatioTokenCounter()
 
     @property
@@ -53,9 +54,9 @@ class ScriptedModel:
         return self._context_tokens
 
     @property
-    def max_concurrency(self) -> int:
-        """As given; not enforced."""
-        return self._max_concurrency
+    def server(self) -> Server:
+        """This process; it takes `max_concurrency` at once, as given."""
+        return self._server
 
     @property
     def supports_prefill(self) -> bool:

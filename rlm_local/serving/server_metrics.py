@@ -3,6 +3,7 @@
 Names are vLLM 0.32's, with and without the `_total` that Prometheus adds; what is absent is None.
 """
 
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ TIMEOUT_S = 5.0
 _LINE = re.compile(
     r"^vllm:(?P<name>\w+?)(?:_total)?(?:\{[^}]*\})? (?P<value>[-+\w.]+)$", re.MULTILINE
 )
+_CACHE_CONFIG = re.compile(r"^vllm:cache_config_info\{([^}]*)\}", re.MULTILINE)
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class ServerMetrics:
     prefix_hits: float | None
     """Those found there."""
     preemptions: float | None
+    kv_cache_tokens: int | None = None
+    """What the KV cache holds, as far as blocks tell (for hybrid models they tell too little)."""
 
     @property
     def prefix_hit_rate(self) -> float | None:
@@ -62,10 +67,10 @@ def metrics_of(text: str) -> ServerMetrics:
     engines: dict[str, int] = {}
     for match in _LINE.finditer(text):
         name = match["name"]
-        try:
-            found[name] = found.get(name, 0.0) + float(match["value"])
-        except ValueError:
+        value = _number(match["value"])
+        if value is None:
             continue
+        found[name] = found.get(name, 0.0) + value
         engines[name] = engines.get(name, 0) + 1
     use = found.get("kv_cache_usage_perc")
     return ServerMetrics(
@@ -78,12 +83,13 @@ def metrics_of(text: str) -> ServerMetrics:
         prefix_queries=found.get("prefix_cache_queries"),
         prefix_hits=found.get("prefix_cache_hits"),
         preemptions=found.get("num_preemptions"),
+        kv_cache_tokens=_kv_cache_tokens(text),
     )
 
 
 async def read_metrics(endpoint: Endpoint) -> ServerMetrics | None:
     """Ask a server; None when it does not answer or has no such page."""
-    origin = replaced(endpoint, base_url=endpoint.base_url.removesuffix("/v1"))
+    origin = replaced(endpoint, base_url=endpoint.base_url.rstrip("/").removesuffix("/v1"))
     transport = Transport(origin, max_connections=1, timeout_s=TIMEOUT_S)
     try:
         return metrics_of(await transport.text("metrics"))
@@ -104,6 +110,24 @@ def rates_between(before: ServerMetrics, now: ServerMetrics) -> Rates | None:
     prompt = (now.prompt_tokens or 0.0) - (before.prompt_tokens or 0.0)
     generation = (now.generation_tokens or 0.0) - (before.generation_tokens or 0.0)
     return Rates(max(0.0, prompt / span_s), max(0.0, generation / span_s))  # a restart counts anew
+
+
+def _kv_cache_tokens(text: str) -> int | None:
+    tokens = 0
+    for labels in _CACHE_CONFIG.findall(text):  # one an engine
+        told = dict(_LABEL.findall(labels))
+        blocks, size = told.get("num_gpu_blocks", ""), told.get("block_size", "")
+        if blocks.isdecimal() and size.isdecimal():
+            tokens += int(blocks) * int(size)
+    return tokens or None
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _whole(found: Mapping[str, float], name: str) -> int | None:

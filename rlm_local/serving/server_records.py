@@ -67,6 +67,7 @@ class ServerRecord(_GuardianRecord):
     digest: str
     max_model_len: int
     max_num_seqs: int
+    """Requests at once, over all data-parallel copies."""
     model_folder: Path
     log_path: Path
     folder: Path
@@ -266,7 +267,7 @@ def describe_server(server: VllmServer, *, model: str, digest: str) -> ServerRec
         model=model,
         digest=digest,
         max_model_len=server.plan.max_model_len,
-        max_num_seqs=server.plan.max_num_seqs,
+        max_num_seqs=server.plan.max_num_seqs * server.plan.data_parallel_size,
         model_folder=server.plan.model_folder,
         log_path=server.plan.log_path,
         folder=server.folder,

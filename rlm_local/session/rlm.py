@@ -12,7 +12,8 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Protocol
 
-from rlm_local.config import Home, RunConfig, check_cell_limits, check_sandbox_policy
+from rlm_local.cell_limits import check_cell_limits
+from rlm_local.config import Home, RunConfig, check_cache_salt, check_sandbox_policy
 from rlm_local.context.mapped_file import MappedContext, count_tokens_exactly, open_context
 from rlm_local.context.sources import ContextInput
 from rlm_local.engine.loop import Engine
@@ -66,7 +67,7 @@ class _MonotonicClock:
 class RLM:
     """Answers questions over contexts of any size with a root and a worker model.
 
-    `RLM(base_url=...)` uses an OpenAI-shaped endpoint that already runs; `RLM.local(...)` plans,
+    `RLM(base_url=...)` uses OpenAI-shaped endpoints that already run; `RLM.local(...)` plans,
     starts and stops vLLM itself, or uses servers that `rlm-local up` keeps. Models are opened at
     the first question (or on entering `with`) and kept until `close()`.
 
@@ -76,32 +77,42 @@ class RLM:
     def __init__(  # noqa: PLR0913  # the contract: design section 10
         self,
         *,
-        base_url: str,
+        base_url: str | Sequence[str],
         root: str,
         worker: str | None = None,
         api_key: str | None = None,
+        worker_base_url: str | Sequence[str] | None = None,
+        worker_api_key: str | None = None,
         limits: Limits | None = None,
         sandbox: str | None = None,
         settings: Settings | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Use an endpoint that already runs.
+        """Use endpoints that already run.
 
         Args:
-            base_url: the endpoint, such as `http://127.0.0.1:8000/v1`.
+            base_url: the endpoint, such as `http://127.0.0.1:8000/v1`; several, where each
+                serves a copy of the models.
             root: name of the root model there.
-            worker: name of the worker model there; the root when absent.
-            api_key: the endpoint's key.
+            worker: name of the worker model; the root when absent.
+            api_key: the endpoints' key.
+            worker_base_url: where the worker is served, if elsewhere; one or several.
+            worker_api_key: the key there; the root's is not shown to other servers.
             limits: what each run may spend.
             sandbox: `auto`, `require-full`, `sealed` or `off`.
             settings: everything else.
             progress: is told what happens.
         """
-        from rlm_local.session.endpoints import EndpointNames, open_endpoint
+        from rlm_local.session.endpoints import EndpointNames, Served, open_endpoints
 
-        names = EndpointNames(base_url=base_url, api_key=api_key, root=root, worker=worker or root)
+        urls = _as_urls(base_url)
+        worker_urls = urls if worker_base_url is None else _as_urls(worker_base_url)
+        worker_key = api_key if worker_base_url is None else worker_api_key
+        names = EndpointNames(
+            Served(urls, api_key, root), Served(worker_urls, worker_key, worker or root)
+        )
         self._setup(
-            lambda: open_endpoint(names, self._settings),
+            lambda: open_endpoints(names, self._settings, self._progress.warn),
             _merged(settings, limits, sandbox),
             progress,
         )
@@ -137,6 +148,7 @@ class RLM:
         self._settings = settings
         self._policy = check_sandbox_policy(settings.sandbox)
         check_cell_limits(settings.cells)
+        check_cache_salt(settings.cache_salt)
         self._home = Home.from_environment()
         self._progress: Progress = progress or _Silence()
         self._kept = KeptResults(self._home, settings.cache, self._progress.warn)
@@ -310,8 +322,13 @@ class RLM:
             direct_tokens=models.direct_tokens,
             seed=self._settings.seed,
             stack=models.stack,
+            cache_salt=self._settings.cache_salt,
             sandbox=sandbox.as_record(),
         )
+
+
+def _as_urls(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _close_unused(reading: asyncio.Future[MappedContext]) -> None:

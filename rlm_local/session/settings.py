@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from rlm_local.cell_limits import CellLimits
 from rlm_local.context.sources import ReadOptions
 from rlm_local.session.results import CacheSettings
-from rlm_local.types import CellLimits, Limits, RunMode
+from rlm_local.types import Limits, RunMode
 
 __all__ = ["Settings"]
 
@@ -22,6 +23,9 @@ class Settings:
     """`auto`, `require-full`, `sealed` or `off`."""
     mode: RunMode = "auto"
     seed: int | None = None
+    cache_salt: str | None = None
+    """`run`: a run shares no prefix with others in vLLM's cache; another text: with those that
+    have the same (one a user, say)."""
     profile: str | None = None
     """Root profile of models.yaml; absent: the model's own."""
     models_file: Path | None = None

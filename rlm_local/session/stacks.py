@@ -13,6 +13,7 @@ from rlm_local.interfaces import Model
 from rlm_local.planner.placement import Placement
 from rlm_local.registry import Registry
 from rlm_local.serving.openai_model import OpenAIModel
+from rlm_local.serving.server_capacity import measured
 from rlm_local.serving.server_records import ServerRecord
 from rlm_local.serving.servers_in_use import ServersInUse
 from rlm_local.serving.tokenizer import FileTokenCounter
@@ -42,16 +43,16 @@ async def open_stack(stack: str, settings: Settings, progress: OnPhase) -> OpenM
         return _in_process(machine, found, _profile(machine.registry, found.stack, settings))
     async with contextlib.AsyncExitStack() as unwind:
         unwind.push_async_callback(found.release)
-        opened = _opened(machine, _profile(machine.registry, found.record.stack, settings), found)
+        profile = _profile(machine.registry, found.record.stack, settings)
+        opened = await _opened(machine, profile, found)
         unwind.pop_all()
     return opened
 
 
-def _opened(machine: Machine, profile: Profile, servers: ServersInUse) -> OpenModels:
+async def _opened(machine: Machine, profile: Profile, servers: ServersInUse) -> OpenModels:
     record = servers.record
-    root = _served_model(machine, record.server("root"), "root", shared=False)
-    shared = record.server("root") == record.server("worker")
-    worker = _served_model(machine, record.server("worker"), "worker", shared=shared)
+    root = await _served_model(machine, record.server("root"), "root")
+    worker = await _served_model(machine, record.server("worker"), "worker")
 
     async def close() -> None:
         await root.aclose()
@@ -61,16 +62,13 @@ def _opened(machine: Machine, profile: Profile, servers: ServersInUse) -> OpenMo
     return _open_models(machine.registry, record.stack, profile, (root, worker), close)
 
 
-def _served_model(
-    machine: Machine, record: ServerRecord, role: str, *, shared: bool
-) -> OpenAIModel:
-    # Where both roles share a server, two of its sequences are kept free for root turns.
-    capacity = max(1, record.max_num_seqs - 2) if shared else record.max_num_seqs
+async def _served_model(machine: Machine, record: ServerRecord, role: str) -> OpenAIModel:
+    endpoint = record.endpoint(role)
     return OpenAIModel(
-        record.endpoint(role),
+        endpoint,
         digest=record.digest,
         context_tokens=record.max_model_len,
-        max_concurrency=capacity,
+        server=await measured(endpoint, sequences=record.max_num_seqs),
         tokens=FileTokenCounter(record.model_folder / "tokenizer.json"),
         dialect="vllm",
         chat_template_kwargs=machine.registry.model(record.model).chat_template_kwargs,

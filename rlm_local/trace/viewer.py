@@ -208,7 +208,8 @@ def _leads_to_cell(parts: list[RunPart], position: int) -> bool:
 
 
 def _tokens(usage: Usage) -> str:
-    cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
+    share = usage.prefix_hit_rate
+    cached = f" ({usage.cached_tokens:,} cached, {share:.0%})" if share else ""
     return f"{usage.prompt_tokens:,} tokens in{cached}, {usage.completion_tokens:,} out"
 
 

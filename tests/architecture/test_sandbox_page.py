@@ -10,10 +10,11 @@ from typing import get_args
 
 import pytest
 
+from rlm_local.cell_limits import CellLimits
 from rlm_local.config import SandboxPolicy
 from rlm_local.sandbox.child.confinement import LAYERS
 from rlm_local.sandbox.properties import Level, judge
-from rlm_local.types import CellLimits, Limits
+from rlm_local.types import Limits
 from tests.architecture.repository import ROOT
 from tests.sandbox.simulated_kernels import KERNELS
 

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.router import Policy, Router, router_command
 from benchmarks.router_recipe import prompts_of
 from benchmarks.scripted_root import Batch, send_batch
-from rlm_local.session.endpoints import EndpointNames, open_endpoint
+from rlm_local.session.endpoints import EndpointNames, Served, open_endpoints
 from rlm_local.session.settings import Settings
 from tests.benchmarks.echo_replica import KEY
 
@@ -62,8 +62,8 @@ async def _send(
     on_done: Callable[[int], None] = lambda n_done: None,
 ) -> Batch:
     async with Router([one.url for one in replicas], policy=policy, log=log) as router:
-        names = EndpointNames(base_url=router.base_url, api_key=KEY, root="worker", worker="worker")
-        opened = await open_endpoint(names, Settings())
+        served = Served((router.base_url,), KEY, "worker")
+        opened = await open_endpoints(EndpointNames(served, served), Settings())
         try:
             return await send_batch(opened.models.worker, _prompts(), on_done=on_done)
         finally:
@@ -109,10 +109,8 @@ async def test_without_the_replicas_key_nothing_is_answered(
     replicas: tuple[Replica, Replica], tmp_path: Path
 ) -> None:
     async with Router([one.url for one in replicas], log=tmp_path / "log") as router:
-        names = EndpointNames(
-            base_url=router.base_url, api_key="another", root="worker", worker="worker"
-        )
-        opened = await open_endpoint(names, Settings())
+        served = Served((router.base_url,), "another", "worker")
+        opened = await open_endpoints(EndpointNames(served, served), Settings())
         try:
             batch = await send_batch(opened.models.worker, ["Say the number 1."])
         finally:

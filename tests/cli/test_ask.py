@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import TEXT, CommandLine, at, cell, ended
-from tests.fakes.openai_server import Fault, OpenAIServer
+from tests.fakes.openai_server import Fault, OpenAIServer, ServerOptions
 
 LOOK = cell('print(grep("code word"))')
 FINISH = cell('FINAL(context.split("code word is ")[1].split()[0])')
@@ -18,7 +18,7 @@ JSON_KEYS = {
     "answer", "stop_reason", "mode", "turns", "subcalls", "cached_subcalls", "seconds", "usage",
     "context", "stack", "trace",
 }  # fmt: skip
-USAGE_KEYS = {"prompt_tokens", "cached_tokens", "completion_tokens"}
+USAGE_KEYS = {"prompt_tokens", "cached_tokens", "completion_tokens", "prefix_hit_rate"}
 
 
 async def test_the_answer_alone_is_on_stdout(
@@ -176,6 +176,8 @@ async def test_no_trace_writes_none(
         (["-c", "text.txt", "--profile", "codr"], "no profile 'codr'; did you mean 'coder'"),
         (["-c", "text.txt", "--root", "nobody"], "does not serve 'nobody'; it serves root, worker"),
         (["-c", "text.txt", "--base-url", "nonsense"], "not an http(s) URL: 'nonsense'"),
+        (["-c", "text.txt", "--worker-base-url", "nonsense"], "not an http(s) URL: 'nonsense'"),
+        (["-c", "text.txt", "--cache-salt", ""], "a cache salt has 1 to 1024 characters"),
         (["-c", "text.txt", "--models-file", "none.yaml"], "cannot read none.yaml"),
     ],
 )
@@ -206,13 +208,44 @@ async def test_an_empty_question_is_refused(
     )
 
 
-@pytest.mark.parametrize("option", ["--root", "--worker"])
+@pytest.mark.parametrize("option", ["--root", "--worker", "--worker-base-url"])
 async def test_models_of_an_endpoint_need_its_address(
     rlm_local: CommandLine, text: Path, option: str
 ) -> None:
     done = await rlm_local("ask", QUESTION, "-c", text, option, "x")
     assert done.code == 2
-    assert "add --base-url URL" in done.stderr
+    assert f"{option} is about models at an endpoint; add --base-url URL" in done.stderr
+
+
+async def test_an_endpoint_given_twice_is_told(
+    rlm_local: CommandLine, server: OpenAIServer, text: Path
+) -> None:
+    twice = ["--base-url", server.base_url, *at(server)]
+    done = await rlm_local("ask", QUESTION, "-c", text, *twice)
+    assert (done.code, done.stdout) == (2, "")
+    assert f"base URL given twice: {server.base_url}" in done.stderr
+
+
+async def test_roles_may_be_served_at_different_places_and_one_that_is_down_is_warned_of(
+    rlm_local: CommandLine, server: OpenAIServer, text: Path
+) -> None:
+    server.options.replies = [cell('print(llm_query_batched(["a", "b", "c"]))'), FINISH]
+    server.options.models = ["root"]
+    server.options.api_key = "of-the-root"
+    root = ["--base-url", server.base_url, "--base-url", "http://127.0.0.1:9/v1", "--root", "root"]
+    worker_options = ServerOptions(models=["worker"], api_key="of-the-worker")
+    async with OpenAIServer(worker_options) as elsewhere:
+        worker = ["--worker-base-url", elsewhere.base_url, "--worker", "worker"]
+        arguments = ["ask", QUESTION, "-c", str(text), "--mode", "rlm", *root, *worker]
+        done = await rlm_local(
+            *arguments,
+            RLM_LOCAL_API_KEY="of-the-root",
+            RLM_LOCAL_WORKER_API_KEY="of-the-worker",
+        )
+    assert (done.code, done.stdout) == (0, "plum-7\n")
+    assert (len(server.requests), len(elsewhere.requests)) == (2, 3)
+    assert "cannot reach http://127.0.0.1:9/v1/models: Connection refused" in done.stderr
+    assert "of-the" not in done.stderr
 
 
 async def test_a_wrong_key_is_told_and_never_shown(
@@ -257,14 +290,14 @@ async def test_a_server_that_fails_for_good_ends_the_run(
 
 
 @pytest.mark.parametrize("fault", ["429", "503"])
-async def test_a_server_that_stays_busy_is_asked_again_and_then_given_up(
+async def test_a_server_that_stays_busy_is_waited_for_until_the_deadline(
     rlm_local: CommandLine, server: OpenAIServer, text: Path, fault: Fault
 ) -> None:
-    server.options.fault, server.options.retry_after = fault, "0"
-    done = await rlm_local("ask", QUESTION, "-c", text, "--mode", "rlm", *at(server))
-    assert (done.code, done.stdout) == (1, "")
-    assert f"answered {fault}" in done.stderr
-    assert "root asked again in 0.0 s" in done.stderr
+    server.options.fault = fault
+    limits = ["--max-seconds", "1.5", "--mode", "rlm", "--json"]
+    done = await rlm_local("ask", QUESTION, "-c", text, *limits, *at(server))
+    shown = json.loads(done.stdout)
+    assert (done.code, shown["answer"], shown["stop_reason"]) == (1, "", "max_seconds")
     assert len(server.requests) > 1
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 import pytest
 
+from rlm_local.capacity import FixedServer
 from rlm_local.config import RunConfig
 from rlm_local.engine.loop import Engine, Models
 from rlm_local.errors import ServerError
@@ -172,7 +173,7 @@ async def test_what_a_real_server_does_becomes_an_outcome(
     async with OpenAIServer(options) as server:
         worker = OpenAIModel(
             Endpoint(server.base_url, "key", "worker"),
-            digest="d", context_tokens=8000, max_concurrency=4, tokens=WordCounter(),
+            digest="d", context_tokens=8000, server=FixedServer("here", 4), tokens=WordCounter(),
             dialect="openai",
         )  # fmt: skip
         answer = await stage.ask(cell("FINAL(repr(llm_query('a')))"), worker=worker)

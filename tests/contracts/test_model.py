@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from rlm_local.capacity import FixedServer
 from rlm_local.interfaces import Model
+from rlm_local.serving.chat_wire import Dialect
 from rlm_local.serving.openai_model import Endpoint, OpenAIModel
+from rlm_local.serving.replicas import ReplicatedModel
 from rlm_local.serving.scripted_model import ScriptedModel
 from rlm_local.serving.tokenizer import RatioTokenCounter
 from rlm_local.serving.transformers_model import TransformersModel
@@ -18,7 +21,7 @@ from tests.fakes.tiny_model import save_tiny_model
 ASK = ModelRequest((Message("system", "Be short."), Message("user", "Hello?")), Sampling(8))
 
 
-@pytest.fixture(params=["openai", "vllm", "scripted", "transformers"])
+@pytest.fixture(params=["openai", "vllm", "replicas", "scripted", "transformers"])
 async def model(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Model]:
     opened: Model
     match request.param:
@@ -29,26 +32,38 @@ async def model(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             await asyncio.to_thread(save_tiny_model, tmp_path)
             opened = TransformersModel(tmp_path, name="tiny", digest="d", context_tokens=256)
             yield opened
+        case "replicas":
+            async with (
+                OpenAIServer(ServerOptions(replies=["Hi."])) as one,
+                OpenAIServer(ServerOptions(replies=["Hi."])) as two,
+            ):
+                opened = ReplicatedModel([_at(one, "vllm"), _at(two, "vllm")], digest="d")
+                yield opened
+                await opened.aclose()
         case dialect:
             async with OpenAIServer(ServerOptions(replies=["Hi."])) as server:
-                opened = OpenAIModel(
-                    Endpoint(server.base_url, "key", "root"),
-                    digest="d",
-                    context_tokens=4096,
-                    max_concurrency=4,
-                    tokens=RatioTokenCounter(),
-                    dialect=dialect,
-                )
+                opened = _at(server, dialect)
                 yield opened
                 await opened.aclose()
     await opened.aclose()
+
+
+def _at(server: OpenAIServer, dialect: Dialect) -> OpenAIModel:
+    return OpenAIModel(
+        Endpoint(server.base_url, "key", "root"),
+        digest="d",
+        context_tokens=4096,
+        server=FixedServer(server.base_url, 4),
+        tokens=RatioTokenCounter(),
+        dialect=dialect,
+    )
 
 
 def test_it_tells_what_a_scheduler_must_know(model: Model) -> None:
     assert model.name
     assert model.digest
     assert model.context_tokens > 0
-    assert model.max_concurrency > 0
+    assert model.server.sequences > 0
 
 
 async def test_a_completion_has_text_usage_and_seconds(model: Model) -> None:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rlm_local.capacity import FixedServer
 from rlm_local.config import RunConfig
 from rlm_local.context.mapped_file import open_context
 from rlm_local.context.sources import ReadOptions, TextInput
 from rlm_local.engine.loop import Engine
 from rlm_local.engine.models import Models
 from rlm_local.engine.prompts import load_profile
-from rlm_local.interfaces import Model, TokenCounter
+from rlm_local.interfaces import Model, Server, TokenCounter
 from rlm_local.registry import load_registry
 from rlm_local.sandbox.zygote_pool import ReplFacts, ZygotePool
 from rlm_local.serving.openai_model import OpenAIModel
@@ -55,8 +56,8 @@ class SteeredRoot:
         return self.real.context_tokens
 
     @property
-    def max_concurrency(self) -> int:
-        return self.real.max_concurrency
+    def server(self) -> Server:
+        return self.real.server
 
     @property
     def supports_prefill(self) -> bool:
@@ -134,7 +135,7 @@ def _served(server: ServerRecord, role: str) -> OpenAIModel:
         server.endpoint(role),
         digest=server.digest,
         context_tokens=server.max_model_len,
-        max_concurrency=server.max_num_seqs,
+        server=FixedServer("here", server.max_num_seqs),
         tokens=FileTokenCounter(server.model_folder / "tokenizer.json"),
         dialect="vllm",
         priority_scheduling=True,

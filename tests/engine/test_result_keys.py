@@ -13,7 +13,7 @@ from rlm_local.types import (
 )
 
 PLAIN = ModelRequest((Message("user", "Is it a bridge?"),), Sampling(max_tokens=16))
-DOES_NOT_MATTER = {"priority"}
+DOES_NOT_MATTER = {"priority", "cache_salt", "session"}
 
 
 def test_the_key_of_a_request_is_the_same_in_every_process_and_version() -> None:

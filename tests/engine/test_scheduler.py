@@ -8,7 +8,7 @@ from rlm_local.engine.budget import Budget
 from rlm_local.engine.journal import Journal
 from rlm_local.engine.models import Models
 from rlm_local.engine.scheduler import Asked, Caller, Scheduler
-from rlm_local.errors import ModelError, ModelUnavailable, ServerError
+from rlm_local.errors import ModelBusy, ModelError, ModelUnavailable, ServerError
 from rlm_local.events import SubcallDone, SubcallsStarted
 from rlm_local.registry import SamplingSpec
 from rlm_local.types import (
@@ -259,7 +259,7 @@ async def test_a_reply_of_the_wrong_type_fails_after_one_repair() -> None:
     desk = _Desk(_in_turn("maybe"))
     outcome = (await desk.ask("a", asked=Asked(8, Choices(("yes", "no")))))[0]
     assert outcome.text is None
-    assert "form that was asked for: 'maybe'" in (outcome.error or "")
+    assert 'form that was asked for: "maybe"' in (outcome.error or "")
     assert len(desk.worker.requests) == 2
 
 
@@ -287,3 +287,77 @@ async def test_a_lone_surrogate_is_just_a_character() -> None:
 async def test_an_empty_batch_is_no_call() -> None:
     desk = _Desk(echo())
     assert await desk.texts() == []
+
+
+async def test_prompts_that_begin_alike_are_sent_after_each_other() -> None:
+    desk = _Desk(echo())
+    texts = ["one", "two", "three"]
+    prompts = [f"{text}: question {number}" for number in range(3) for text in texts]
+    assert await desk.texts(*prompts) == [f"re: {prompt}" for prompt in prompts]
+    sent = [prompt.partition(":")[0] for prompt in desk.worker.prompts]
+    assert sent == ["one"] * 3 + ["three"] * 3 + ["two"] * 3
+
+
+async def test_a_batch_holds_what_its_prompts_share_once_in_the_kv_cache() -> None:
+    desk = _Desk(echo())
+    desk.worker.kv_tokens = 1000
+    shared = "instruction " * 200  # 800 tokens by our careful count
+    await desk.texts(*[f"{shared}{number}" for number in range(40)], asked=Asked(max_tokens=100))
+    assert desk.worker.most_in_flight == 8
+
+
+async def test_a_batch_takes_no_more_of_the_kv_cache_than_there_is() -> None:
+    desk = _Desk(echo())
+    desk.worker.kv_tokens = 1000
+    prompts = [f"{number} {'word ' * 180}" for number in range(40)]  # 300 tokens each
+    assert len(await desk.texts(*prompts)) == 40
+    assert desk.worker.most_in_flight == 2
+
+
+async def test_a_child_runs_sub_calls_come_behind_its_parents() -> None:
+    desk = _Desk(echo())
+    child = Caller(
+        desk.budget.child("child", Limits()), Journal(desk.sink, "run").child("child"), 1
+    )
+    await desk.texts("own")
+    await desk.scheduler.ask(["child's"], ASKED, child)
+    own, childs = desk.worker.requests
+    assert own.priority < childs.priority
+
+
+@pytest.mark.parametrize(("setting", "salt"), [(None, None), ("run", "run id"), ("me", "me")])
+async def test_requests_carry_the_salt_of_their_run_or_their_user(
+    setting: str | None, salt: str | None
+) -> None:
+    worker, sink = CallableModel(echo()), ListSink()
+    scheduler = Scheduler(Models(worker, worker), AT_ONCE, seed=None, cache_salt=setting)
+    budget = Budget(Limits(), "run id", HandClock())
+    child = Caller(budget.child("child", Limits()), Journal(sink, "run id").child("child"), 1)
+    await scheduler.ask(["a"], ASKED, Caller(budget, Journal(sink, "run id"), 1))
+    await scheduler.ask(["b"], ASKED, child)
+    assert [request.cache_salt for request in worker.requests] == [salt, salt]
+
+
+async def test_sub_calls_may_go_to_any_replica() -> None:
+    desk = _Desk(echo())
+    await desk.texts("a")
+    assert desk.worker.requests[0].session is None
+
+
+async def test_a_batch_meets_a_server_that_is_full_with_fewer_at_once() -> None:
+    running = 0
+
+    async def full(request: ModelRequest) -> Completion:
+        nonlocal running
+        if running >= 2:
+            raise ModelBusy("429", status=429, retry_after_s=0.001)
+        running += 1
+        await asyncio.sleep(0.002)
+        running -= 1
+        return completion("x")
+
+    desk = _Desk(full)
+    assert await desk.texts(*map(str, range(60))) == ["x"] * 60
+    assert all(event.attempts == 1 for event in desk.sink.of(SubcallDone))
+    refused = len(desk.worker.requests) - 60
+    assert refused < 60, "nearly every second request would be one that knocks in vain"

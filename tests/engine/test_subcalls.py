@@ -106,14 +106,14 @@ async def test_options_reach_the_worker() -> None:
     host = _Host(reply)
     await host.llm("a", choices=["yes", "no", "yes"], max_tokens=7)
     await host.llm("b", regex="yes|no")
-    await host.llm("c", schema={"type": "string", "a": 1})
+    await host.llm("c", schema={"type": "string", "minLength": 1})
     await host.llm("d", max_tokens=10**9)
     requests = host.worker.requests
     assert requests[0].constraint == Choices(("yes", "no"))
     assert requests[0].sampling.max_tokens == 7
     assert requests[1].constraint == Regex("yes|no")
     assert requests[1].sampling.max_tokens == 100
-    assert requests[2].constraint == JsonSchema('{"a": 1, "type": "string"}')
+    assert requests[2].constraint == JsonSchema('{"minLength": 1, "type": "string"}')
     assert requests[3].sampling.max_tokens == host.worker.context_tokens // 2
 
 
@@ -123,7 +123,7 @@ REFUSED: list[tuple[dict[str, Json], str]] = [
     ({"choices": "abc"}, "list of texts"),
     ({"choices": ["a", 1]}, "list of texts"),
     ({"choices": ["a", "b"], "regex": "x"}, "one of choices, regex, schema"),
-    ({"regex": "("}, "does not compile"),
+    ({"regex": "("}, "not a usable regular expression"),
     ({"regex": ""}, "1 to"),
     ({"regex": 5}, "1 to"),
     ({"schema": "{}"}, "as a dict, not str"),

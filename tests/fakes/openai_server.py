@@ -245,6 +245,21 @@ def _n_words(text: object) -> int:
     return len(re.findall(r"\S+", text)) if isinstance(text, str) else 0
 
 
+def _as_a_copy(name: str, replies: Sequence[str]) -> Reply:
+    """What a copy says, whichever requests went to others: the worker echoes and names the copy.
+
+    The root's replies go by the turn of the conversation.
+    """
+
+    def reply(body: Body) -> str:
+        if body["model"] == "worker":
+            return f"{body['messages'][-1]['content']} by {name}"
+        turn: int = sum(message["role"] == "assistant" for message in body["messages"])
+        return replies[min(turn, len(replies) - 1)]
+
+    return reply
+
+
 async def _serve(server: OpenAIServer) -> None:
     async with server:
         print(server.port, flush=True)
@@ -258,12 +273,13 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--capacity", type=int, default=1_000_000)
     parser.add_argument("--reply", action="append", default=[], help="text; may be repeated")
+    parser.add_argument("--copy", metavar="NAME", help="one of several with the same models")
     parser.add_argument("--fault", choices=get_args(Fault))
     args = parser.parse_args()
     options = ServerOptions(
         latency_s=args.latency_ms / 1000,
         capacity=args.capacity,
-        replies=tuple(args.reply),
+        replies=(_as_a_copy(args.copy, args.reply),) if args.copy else tuple(args.reply),
         fault=args.fault,
     )
     with contextlib.suppress(KeyboardInterrupt):

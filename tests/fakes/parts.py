@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from rlm_local.capacity import FixedServer
 from rlm_local.events import Event
-from rlm_local.interfaces import Clock, Context, EventSink, Model, TokenCounter
+from rlm_local.interfaces import Clock, Context, EventSink, Model, Server, TokenCounter
 from rlm_local.types import (
     Completion,
     ContextFacts,
@@ -141,12 +142,18 @@ class CallableModel:
     digest: str = "sha256:fake"
     context_tokens: int = 8000
     max_concurrency: int = 8
+    kv_tokens: int | None = None
     supports_prefill: bool = True
     tokens: TokenCounter = field(default_factory=WordCounter)
     requests: list[ModelRequest] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
     cancelled: int = 0
+
+    @property
+    def server(self) -> Server:
+        """It takes `max_concurrency` at once, and holds `kv_tokens`."""
+        return FixedServer(self.name, self.max_concurrency, kv_tokens=self.kv_tokens)
 
     async def complete(self, request: ModelRequest) -> Completion:
         """Count the request and answer it."""

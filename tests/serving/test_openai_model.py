@@ -1,12 +1,12 @@
 import asyncio
 import dataclasses
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from rlm_local.errors import ConfigError, ModelError, ModelUnavailable, ServerError
+from rlm_local.capacity import FixedServer
+from rlm_local.errors import ConfigError, ModelBusy, ModelError, ModelUnavailable, ServerError
 from rlm_local.serving.chat_wire import Dialect
 from rlm_local.serving.openai_model import Endpoint, OpenAIModel, probe
 from rlm_local.serving.tokenizer import RatioTokenCounter
@@ -39,7 +39,7 @@ def model_at(
         Endpoint(server.base_url, KEY, "worker", server.uds),
         digest="d",
         context_tokens=4096,
-        max_concurrency=8,
+        server=FixedServer("here", 8),
         tokens=RatioTokenCounter(),
         dialect=dialect,
         timeout_s=timeout_s,
@@ -101,7 +101,7 @@ async def test_vllm_is_sent_prefill_priority_and_template_arguments(server: Open
         Endpoint(server.base_url, None, "root"),
         digest="d",
         context_tokens=4096,
-        max_concurrency=1,
+        server=FixedServer("here", 1),
         tokens=RatioTokenCounter(),
         dialect="vllm",
         chat_template_kwargs={"enable_thinking": False},
@@ -203,7 +203,7 @@ async def test_nobody_listening_is_retryable_and_names_the_address() -> None:
         Endpoint("http://127.0.0.1:9/v1", KEY, "worker"),
         digest="d",
         context_tokens=1,
-        max_concurrency=1,
+        server=FixedServer("here", 1),
         tokens=RatioTokenCounter(),
         dialect="openai",
     )
@@ -244,13 +244,36 @@ async def test_cancelling_drops_the_request_at_the_server(server: OpenAIServer) 
     await model.aclose()
 
 
-async def test_no_more_requests_are_in_flight_than_allowed(server: OpenAIServer) -> None:
-    server.options.latency_s = 0.01
+async def test_all_it_is_given_is_sent_at_once(server: OpenAIServer) -> None:
+    server.options.fault = "hang"
     model = model_at(server)
-    await asyncio.gather(*(model.complete(ask(str(n))) for n in range(40)))
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(model.complete(ask(str(n)))) for n in range(40)]
+        async with asyncio.timeout(20.0):
+            while server.in_flight < 40:  # noqa: ASYNC110  # the fake has no event for the 40th
+                await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
     await model.aclose()
-    assert server.most_in_flight <= 8
-    assert len(server.requests) == 40
+
+
+@pytest.mark.parametrize("constraint", [None, Choices(("yes", "no"))])
+async def test_a_conversation_goes_by_its_name_before_a_router(
+    server: OpenAIServer, constraint: Constraint | None
+) -> None:
+    server.options.replies = ["yes"]
+    request = dataclasses.replace(ask(constraint=constraint), cache_salt="one", session="run-1")
+    await complete(server, request, "vllm")
+    await complete(server, request, "openai")
+    assert [headers.get("X-Session-ID") for headers in server.headers] == ["run-1", None]
+    assert [body.get("cache_salt") for body in server.requests] == ["one", None]
+
+
+@pytest.mark.parametrize(("fault", "is_busy"), [("429", True), ("503", True), ("500", False)])
+async def test_too_much_at_once_is_told_from_broken(
+    server: OpenAIServer, fault: Fault, is_busy: bool
+) -> None:
+    assert isinstance(await failure(server, fault), ModelBusy) == is_busy
 
 
 async def test_a_lone_surrogate_reaches_the_server_as_a_replacement(server: OpenAIServer) -> None:
@@ -281,7 +304,7 @@ async def test_vllm_is_given_the_constraint_to_enforce(
     body = server.requests[0]
     assert body["messages"][-1]["content"] == "What colour is the sky?"
     if isinstance(constraint, JsonSchema):
-        assert body["structured_outputs"] == {"json": json.loads(constraint.schema)}
+        assert '"yes"' in body["structured_outputs"]["regex"]
     else:
         assert "yes" in body["structured_outputs"]["regex"]
     assert "response_format" not in body

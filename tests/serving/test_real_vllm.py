@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime
 import json
 import os
 import signal
@@ -10,10 +11,15 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import pytest
+from pydantic import BaseModel, Field, TypeAdapter
 
+from rlm_local.capacity import FixedServer
+from rlm_local.engine.typed_replies import constraint_of, fits
 from rlm_local.errors import ModelError
+from rlm_local.sandbox.child.reply_types import reply_form
 from rlm_local.serving.openai_model import OpenAIModel, probe
 from rlm_local.serving.tokenizer import FileTokenCounter
 from rlm_local.serving.vllm_server import ServerPlan, VllmServer
@@ -90,7 +96,7 @@ async def opened(server: VllmServer, name: str) -> AsyncIterator[OpenAIModel]:
         server.endpoint_for(name),
         digest="d",
         context_tokens=server.plan.max_model_len,
-        max_concurrency=16,
+        server=FixedServer("here", 16),
         tokens=FileTokenCounter(server.plan.model_folder / "tokenizer.json"),
         dialect="vllm",
         priority_scheduling=True,
@@ -132,6 +138,38 @@ async def test_typed_replies_are_typed(server: VllmServer, constraint: Constrain
     assert text == "Paris"
     assert reply.usage.prompt_tokens > 0
     assert reply.finish_reason == "stop"
+
+
+Kind: TypeAlias = Any
+
+
+class Town(BaseModel):
+    name: str = Field(max_length=12)
+    since: int = Field(ge=900, le=1000)
+    kind: Literal["town", "city"] = "town"
+
+
+class Towns(BaseModel):
+    towns: list[Town] = Field(min_length=1, max_length=2)
+    note: str | None = Field(default=None, pattern="^[A-Z][a-z ]{0,20}$")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [bool, int, float | None, list[int], dict[Literal["a", "b"], bool], tuple[int, bool],
+     Literal["Lyon", "Paris"], datetime.date, Town, Towns],
+    ids=lambda kind: getattr(kind, "__name__", str(kind)),
+)  # fmt: skip
+async def test_types_of_a_cell_come_back_as_values_of_them(server: VllmServer, kind: Kind) -> None:
+    form = reply_form(kind)
+    constraint = constraint_of(json.loads(json.dumps(form.constraint)))
+    question = "Paris is a city since 987, with 3 bridges. Reply with short JSON, with few numbers."
+    async with opened(server, "worker") as worker:
+        reply = await worker.complete(
+            ModelRequest((Message("user", question),), Sampling(120), constraint)
+        )
+    assert fits(reply.text, constraint)
+    TypeAdapter(kind).validate_python(form.read(reply.text))
 
 
 async def test_a_typed_reply_cut_by_length_says_so(server: VllmServer) -> None:

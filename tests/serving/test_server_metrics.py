@@ -37,12 +37,31 @@ def test_engines_of_one_server_are_added_up_and_their_use_is_a_mean() -> None:
     assert (found.running, found.prompt_tokens, found.kv_cache_use) == (6, 4200, 0.5)
 
 
-@pytest.mark.parametrize("text", ["", "python_info 1.0\n", "vllm:num_requests_running NaNsense\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "python_info 1.0\n",
+        "vllm:num_requests_running NaNsense\n",
+        "vllm:num_requests_running NaN\n",
+        "vllm:num_requests_running +Inf\n",
+    ],
+)
 def test_what_is_not_told_is_none(text: str) -> None:
     found = metrics_of(text)
     assert found.running is None
     assert found.prefix_hit_rate is None
     assert rates_between(found, found) is None
+
+
+CACHE = 'vllm:cache_config_info{block_size="16",engine="0",num_gpu_blocks="2048"} 1.0\n'
+
+
+def test_the_kv_cache_is_told_in_tokens_all_engines_together() -> None:
+    assert metrics_of(RECORDED).kv_cache_tokens is None
+    assert metrics_of(RECORDED + CACHE).kv_cache_tokens == 2048 * 16
+    assert metrics_of(CACHE + CACHE.replace('"0"', '"1"')).kv_cache_tokens == 2 * 2048 * 16
+    assert metrics_of(CACHE.replace('"2048"', '"None"')).kv_cache_tokens is None
 
 
 def test_rates_are_of_the_time_between_and_never_negative() -> None:
@@ -70,8 +89,11 @@ async def socket(tmp_path: Path) -> AsyncIterator[Path]:
     await runner.cleanup()
 
 
-async def test_the_page_is_asked_for_beside_the_api_and_over_its_socket(socket: Path) -> None:
-    found = await read_metrics(Endpoint("http://localhost/v1", "key", "root", socket))
+@pytest.mark.parametrize("base_url", ["http://localhost/v1", "http://localhost/v1/"])
+async def test_the_page_is_asked_for_beside_the_api_and_over_its_socket(
+    socket: Path, base_url: str
+) -> None:
+    found = await read_metrics(Endpoint(base_url, "key", "root", socket))
     assert found is not None
     assert found.running == 3
 

@@ -9,13 +9,13 @@ import pytest
 from typing_extensions import Buffer
 
 from rlm_local import RLM, Limits
+from rlm_local.cell_limits import CellLimits
 from rlm_local.context.sources import StreamInput, TextInput
 from rlm_local.errors import ConfigError, ContextError, ModelUnavailable, UserError
 from rlm_local.events import RunEnded, RunStarted
 from rlm_local.session.rlm import as_inputs, question_of
 from rlm_local.session.settings import Settings
 from rlm_local.trace.jsonl import read_trace
-from rlm_local.types import CellLimits
 from tests.fakes.openai_process import cell, running_server
 from tests.fakes.openai_server import OpenAIServer
 from tests.session.conftest import OpenRLM, Watcher
@@ -314,3 +314,32 @@ async def test_cell_limits_reach_the_cells(open_rlm: OpenRLM, server: OpenAIServ
     told = str(server.requests[-1]["messages"])
     assert "of 100,001 characters left out" in told
     assert "x" * 400 not in told
+
+
+@pytest.mark.parametrize(("key", "sent"), [(None, None), ("two", "Bearer two"), ("", None)])
+async def test_a_worker_elsewhere_is_shown_its_own_key_and_never_the_roots(
+    open_rlm: OpenRLM, server: OpenAIServer, key: str | None, sent: str | None
+) -> None:
+    server.options.replies = [cell('print(llm_query("a"))'), FINISH]
+    async with OpenAIServer() as elsewhere:
+        rlm = open_rlm(
+            server.base_url,
+            api_key="one",
+            worker_base_url=elsewhere.base_url,
+            worker_api_key=key,
+            settings=RLM_MODE,
+        )
+        assert (await rlm.acomplete(TEXT, QUESTION)).text == "plum-7"
+        rlm.close()
+    assert [one["Authorization"] for one in server.headers] == ["Bearer one"] * 2
+    assert [one.get("Authorization") for one in elsewhere.headers] == [sent]
+
+
+def test_no_endpoint_at_all_is_told_before_anything_starts() -> None:
+    with pytest.raises(ConfigError, match="no base URL for the model 'root'"):
+        RLM(base_url=[], root="root")
+
+
+def test_a_salt_no_server_takes_is_told_before_anything_starts() -> None:
+    with pytest.raises(ConfigError, match="a cache salt has"):
+        RLM(base_url="http://127.0.0.1:9/v1", root="root", settings=Settings(cache_salt=""))

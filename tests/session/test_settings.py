@@ -1,5 +1,6 @@
+from rlm_local.cell_limits import CellLimits
 from rlm_local.session.settings import Settings
-from rlm_local.types import CellLimits, Limits
+from rlm_local.types import Limits
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:
