@@ -35,7 +35,7 @@ _REQUEST = encode_frame({"op": "exec", "cell": 1}, (_CODE,))
 _REPORT = encode_frame(
     {
         "op": "done", "cell": 1, "texts": ["stdout", "result"], "stdout_chars": 0,
-        "error_type": None, "interrupted": False, "seconds": 2.4e-05, "vars": ["_"], "threads": 0,
+        "error_type": None, "interrupted": False, "vars": ["_"],
     },
     ("", "2"),
 )  # fmt: skip

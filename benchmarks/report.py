@@ -109,9 +109,11 @@ def _measures_table(measures: Sequence[Measure]) -> Table:
 
 
 def _rows_table(rows: Sequence[dict[str, Value]]) -> Table:
-    table = Table(*rows[0])
+    """Rows may tell of different things: each has a cell under every name that any of them has."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = Table(*names)
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(_cell(row[name]) if name in row else "" for name in names))
     return table
 
 

@@ -271,7 +271,8 @@ class ServerQueue:
     def _ahead(self) -> int:
         """Requests that wait in the server's own queue, where root turns pass them.
 
-        So no sequence is idle while the next request is on its way: replies of a batch end together.
+        So no sequence is idle while the next request is on its way: replies of a batch end
+        together.
         """
         server = self._server
         return self._window.limit if server.is_certain and server.has_priorities else 0

@@ -75,7 +75,7 @@ class ReplicaPool:
     @property
     def has_priorities(self) -> bool:
         """Whether each goes by them."""
-        return all(server.has_priorities for server in self._servers())
+        return all(it.model.server.has_priorities for it in self.replicas)
 
     @property
     def kv_tokens(self) -> int | None:

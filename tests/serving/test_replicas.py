@@ -357,6 +357,11 @@ async def test_the_capacity_is_that_of_the_servers_that_answer() -> None:
     model = _over(one, two, clock=clock)
     server = model.server
     assert (server.name, server.sequences, server.kv_tokens) == ("one two", 24, 4000)
+    assert not server.has_priorities
+    one.told.has_priorities = True
+    assert not server.has_priorities, "one of them would let a root turn wait"
+    two.told.has_priorities = True
+    assert server.has_priorities
     one.fails = DOWN
     await model.complete(_ask())
     assert (server.sequences, server.kv_tokens) == (16, 3000)

@@ -33,7 +33,8 @@ def test_a_run_is_shown_from_header_to_totals() -> None:
         "turn 1",
         "guard evidence: nothing was printed yet",
         "hits = grep('bridge')",
-        "batch 0: 3 sub-calls, 1 from cache, 1 failed, 300 tokens in (96 cached, 32%), 9 out, 3.0 s",
+        "batch 0: 3 sub-calls, 1 from cache, 1 failed, 300 tokens in (96 cached, 32%), 9 out, "
+        "3.0 s",
         "1 x timed out after 60 s",
         "FINAL: The old one",
         "cell: 3.50 s, 3.0 s of it for sub-calls",

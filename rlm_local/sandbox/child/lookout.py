@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 __all__ = ["Lookout"]
 
-_LEFT_OUT, _MOST_LEFT_OUT = 32, 1024
+_LEFT_OUT = 16
+"""Waits without a look after one in vain: a busy machine pays a sixteenth of a look for each."""
 _now_s = time.perf_counter
 
 
@@ -21,7 +22,6 @@ class Lookout:
         self._poll = poll
         self._look_for_s = look_for_s
         self._left_out = 0
-        self._next_left_out = _LEFT_OUT  # twice as many after each look in vain
 
     def sees(self) -> bool:
         """Whether something came while it looked; false at once while it is left out."""
@@ -32,9 +32,6 @@ class Lookout:
         while not poll(0):
             # The processor is not given away meanwhile: on a busy machine it comes back late.
             if _now_s() > until_s:
-                self._left_out = self._next_left_out
-                self._next_left_out = min(2 * self._left_out, _MOST_LEFT_OUT)
+                self._left_out = _LEFT_OUT
                 return False
-        if self._next_left_out > _LEFT_OUT:
-            self._next_left_out -= 1
         return True
