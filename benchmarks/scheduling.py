@@ -27,8 +27,9 @@ import aiohttp
 from benchmarks.report import Measure, Report, Value, median, print_report
 from benchmarks.scripted_root import Batch, send_batch
 from rlm_local.engine.models import Models
+from rlm_local.engine.places import Ticket
 from rlm_local.engine.retry import RetryPolicy, complete_with_retries
-from rlm_local.engine.server_queue import Ticket, queue_of
+from rlm_local.engine.server_queue import queue_of
 from rlm_local.interfaces import Model, Server, TokenCounter
 from rlm_local.serving.endpoint import Endpoint, Transport
 from rlm_local.serving.openai_model import OpenAIModel

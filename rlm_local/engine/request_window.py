@@ -59,14 +59,18 @@ class RequestWindow:
         if self._answered >= self.limit and now_s > self._since_s:
             self._end_span(now_s, self._answered / (now_s - self._since_s))
 
-    def refused(self, now_s: float, *, sent_s: float) -> None:
-        """The server said that it is busy, to a request that was sent at `sent_s`."""
-        if sent_s <= self._cut_at_s:  # one of those that were too many then
-            return
+    def refused(self, now_s: float, *, sent_s: float) -> bool:
+        """The server said that it is busy, to a request that was sent at `sent_s`.
+
+        Returns:
+            Whether that is news: not of one that was sent before the last cut, too.
+        """
+        if sent_s <= self._cut_at_s:
+            return False
         self._cut_at_s = now_s
-        self._is_probing = False
-        self.limit = max(1, self.limit // 2)
+        self._cut(self.limit // 2)
         self._begin_span(None)
+        return True
 
     def loaded(self, load: ServerLoad) -> None:
         """The server told its load."""
@@ -74,14 +78,18 @@ class RequestWindow:
         self._preemptions = load.preemptions
         is_queueing = load.waiting > 0
         if preempted:
-            self.limit = max(1, self.limit * 3 // 4)
-            self._is_probing = False
+            self._cut(self.limit * 3 // 4)
         elif is_queueing and self._was_queueing:  # one look may see the wave that was just sent
-            self.limit = max(1, self.limit - max(1, min(load.waiting, self.limit // 4)))
-            self._is_probing = False
+            self._cut(self.limit - max(1, min(load.waiting, self.limit // 4)))
         elif not is_queueing:
             self.limit = min(self._most, self.limit + max(1, self.limit // 4))
         self._was_queueing = is_queueing
+
+    def _cut(self, limit: int) -> None:
+        """Fewer from now on, and one more a full window after that."""
+        self.limit = max(1, limit)
+        self._is_probing = False
+        self._best_per_s = 0.0
 
     def _begin_span(self, now_s: float | None) -> None:
         self._since_s, self._answered = now_s, 0

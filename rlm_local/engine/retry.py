@@ -1,20 +1,22 @@
 """Asks a model again where a later try may work: jittered backoff, `Retry-After`, deadlines.
 
-Each try waits for its turn in the server's queue. A server that is busy or being started again
+A request waits for its turn in the server's queue. A server that is busy or being started again
 costs no try: it is waited for, as long as it answers anybody. Knows nothing of budgets or batches.
 """
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
-from rlm_local.engine.server_queue import Place
+from rlm_local.engine.places import Place
 from rlm_local.errors import ModelBusy, ModelError, ModelRestarting, ModelUnavailable
 from rlm_local.interfaces import Model
 from rlm_local.types import Completion, ModelRequest
 
-__all__ = ["Answered", "RetryPolicy", "complete_with_retries"]
+__all__ = ["Answered", "RetryPolicy", "Turn", "complete_with_retries"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,8 @@ class RetryPolicy:
         base_s: first pause; doubles with each try, plus or minus half by chance.
         longest_s: no pause is longer, whatever the server asks for.
         try_timeout_s: one try is given up after this; on a CPU a full batch takes minutes.
-        item_timeout_s: all tries of one request and the pauses between them; its wait for a
-            server that is started again is left out, and so is its wait for the first turn.
+        item_timeout_s: all tries of one request and the pauses between them; waiting for a turn
+            and for a server that is started again is left out.
         busy_timeout_s: a server that answers nobody for so long is no longer taken for busy.
     """
 
@@ -47,6 +49,26 @@ class Answered:
 
     completion: Completion
     attempts: int
+
+
+class Turn(Protocol):
+    """What is booked for a request while it has its turn. Implemented by `scheduler`."""
+
+    async def begin(self) -> None:
+        """Its turn has come; what this raises ends the request."""
+        ...
+
+    def give_back(self) -> None:
+        """It goes back to the queue: what it holds would hold up those it waits for."""
+        ...
+
+
+class _NothingBooked:
+    async def begin(self) -> None:
+        pass
+
+    def give_back(self) -> None:
+        pass
 
 
 class _Deadline:
@@ -69,6 +91,14 @@ class _Deadline:
         """Whether there is time for a pause and something after it."""
         return self._ends_s is None or self._now_s() + pause_s < self._ends_s
 
+    @asynccontextmanager
+    async def after(self, place: Place) -> AsyncIterator[None]:
+        """A turn at a place; the wait for it is left out of account."""
+        came_s = self._now_s()
+        async with place:
+            self.stretch(self._now_s() - came_s)
+            yield
+
     def stretch(self, pause_s: float) -> None:
         """Leave a pause out of account."""
         if self._ends_s is not None:
@@ -82,18 +112,21 @@ async def complete_with_retries(
     *,
     attempts: int,
     place: Place,
-    on_turn: Callable[[], Awaitable[None]] | None = None,
+    turn: Turn = _NothingBooked(),  # noqa: B008  # it has no state
     on_retry: Callable[[ModelError, float], None] = lambda error, pause_s: None,
 ) -> Answered:
     """One completion, asked for up to `attempts` times.
+
+    Its turn is kept through the pauses between tries, so that a server that is down is not asked
+    by everybody who waits; it is given up to a server that says it is busy.
 
     Args:
         model: who is asked.
         request: what.
         policy: pauses and deadlines.
         attempts: tries in all.
-        place: where it queues for its server, for each try anew.
-        on_turn: awaited when it is its turn, before each try; what it raises ends the request.
+        place: where it queues for its server.
+        turn: what is booked while it has its turn.
         on_retry: told the error and the pause in seconds before each further try.
 
     Raises:
@@ -101,30 +134,34 @@ async def complete_with_retries(
     """
     attempt, deadline = 1, _Deadline(policy)
     while attempt <= attempts:
-        try:
-            async with place:
-                if on_turn is not None:
-                    await on_turn()
-                return Answered(await _try(model, request, place, deadline), attempt)
-        except ModelError as error:
-            if not error.retryable:
-                raise
-            failed = error
-        pause_s = _pause_s(failed, attempt, policy)
-        if isinstance(failed, ModelRestarting):  # ends by itself, so it is no try
-            deadline.stretch(pause_s)
-        elif isinstance(failed, ModelBusy):  # its queue makes the pause, for all who wait
-            silent_s = place.queue.silent_s(deadline.began_s)
-            if silent_s >= policy.busy_timeout_s or not deadline.holds(0.0):
-                raise failed
-            continue
-        elif attempt == attempts or not deadline.holds(pause_s):
-            raise failed
-        else:
-            on_retry(failed, pause_s)
-            attempt += 1
-        await asyncio.sleep(pause_s)
+        async with deadline.after(place):
+            await turn.begin()
+            while attempt <= attempts:
+                try:
+                    return Answered(await _try(model, request, place, deadline), attempt)
+                except ModelBusy:  # its queue makes the pause, for all who wait
+                    silent_s = place.queue.silent_s(deadline.began_s)
+                    if silent_s >= policy.busy_timeout_s or not deadline.holds(0.0):
+                        raise
+                    turn.give_back()
+                    break
+                except ModelError as error:
+                    pause_s = _pause_s(error, attempt, policy)
+                    if isinstance(error, ModelRestarting):  # ends by itself, so it is no try
+                        deadline.stretch(pause_s)
+                    elif not _may_try_again(error, deadline, pause_s, is_last=attempt == attempts):
+                        raise
+                    else:
+                        on_retry(error, pause_s)
+                        attempt += 1
+                await asyncio.sleep(pause_s)
     raise ValueError(f"attempts must be at least 1, not {attempts}")
+
+
+def _may_try_again(
+    error: ModelError, deadline: _Deadline, pause_s: float, *, is_last: bool
+) -> bool:
+    return error.retryable and not is_last and deadline.holds(pause_s)
 
 
 async def _try(

@@ -6,10 +6,11 @@ In a run that is resumed, the reply on record to the very same request takes the
 from dataclasses import dataclass, replace
 
 from rlm_local.engine.models import salt_of, sampling_of
+from rlm_local.engine.places import Ticket
 from rlm_local.engine.result_keys import request_key
 from rlm_local.engine.retry import complete_with_retries
 from rlm_local.engine.run_state import Parts, Task
-from rlm_local.engine.server_queue import Ticket, queue_of
+from rlm_local.engine.server_queue import queue_of
 from rlm_local.errors import ModelError
 from rlm_local.types import Completion, Constraint, Message, ModelRequest, Usage
 

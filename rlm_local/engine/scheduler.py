@@ -14,9 +14,10 @@ from rlm_local.engine.batch_items import Caller, Item, Settled, Writer
 from rlm_local.engine.budget import Budget, Reservation
 from rlm_local.engine.known_results import KnownResults
 from rlm_local.engine.models import Models, salt_of, sampling_of
+from rlm_local.engine.places import Place, Ticket
 from rlm_local.engine.replies import without_thought
 from rlm_local.engine.retry import Answered, RetryPolicy, complete_with_retries
-from rlm_local.engine.server_queue import Place, ServerQueue, Ticket, queue_of
+from rlm_local.engine.server_queue import ServerQueue, queue_of
 from rlm_local.engine.typed_replies import fits, misfit
 from rlm_local.errors import LimitExceeded, ModelError
 from rlm_local.events import SubcallsStarted
@@ -68,8 +69,11 @@ class _Turn:
         self._held: Reservation | None = None
 
     async def begin(self) -> None:
-        if self._held is None:
-            self._held = await self._budget.reserve_soon(self._tokens, subcalls=self._subcalls)
+        self._held = await self._budget.reserve_soon(self._tokens, subcalls=self._subcalls)
+        self._subcalls = 0  # booked once, however often its turn comes
+
+    def give_back(self) -> None:
+        self.settle(Usage())
 
     def count(self, error: ModelError, pause_s: float) -> None:
         self.failed += 1
@@ -77,6 +81,7 @@ class _Turn:
     def settle(self, usage: Usage) -> None:
         if self._held is not None:
             self._budget.settle(self._held, "worker", usage)
+            self._held = None
 
 
 class Scheduler:
@@ -129,7 +134,8 @@ class Scheduler:
         tasks = {asyncio.ensure_future(self._answer(item, batch)): item for item in items}
         for task, item in tasks.items():
             task.add_done_callback(Writer(caller, item))
-        await _finish(list(tasks), caller.budget.remaining_s())
+        with batch.queue.holding(batch.shared_chars // _CHARS_PER_TOKEN):
+            await _finish(list(tasks), caller.budget.remaining_s())
         outcomes: dict[int, SubcallOutcome] = {}
         for task, item in tasks.items():
             outcome = _outcome_of(task)
@@ -239,7 +245,7 @@ class Scheduler:
                 self._policy,
                 attempts=self._policy.attempts,
                 place=batch.place(prompt),
-                on_turn=turn.begin,
+                turn=turn,
                 on_retry=turn.count,
             )
             usage = answered.completion.usage
@@ -287,4 +293,6 @@ def _outcome_of(task: "asyncio.Task[Settled]") -> SubcallOutcome:
 
 def _shared_chars(prompts: Collection[str]) -> int:
     """Length of what all prompts begin with: what the first and the last in order do."""
+    if len(prompts) < 2:
+        return 0
     return len(os.path.commonprefix([min(prompts), max(prompts)]))  # noqa: RUF071  # texts, no paths

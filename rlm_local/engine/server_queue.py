@@ -8,25 +8,24 @@ for root turns. Sends nothing itself.
 """
 
 import asyncio
-import random
 import weakref
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from heapq import heappop, heappush
-from types import TracebackType
-from typing import Literal
 
+from rlm_local.engine.pause import Pause
+from rlm_local.engine.places import Place, Share, Ticket
 from rlm_local.engine.request_window import RequestWindow
 from rlm_local.interfaces import Server
 
-__all__ = ["Place", "ServerQueue", "Ticket", "queue_of"]
+__all__ = ["ServerQueue", "queue_of"]
 
 LOOK_S = 1.0
 """Between two looks at the load of a server that others wait for."""
-_LONGEST_PAUSE_S = 30.0
-_FIRST_PAUSE_S = 0.25
+_ROUNDED_S = 0.001
+_LOOKS_IN_VAIN = 3
 _ROOTS_REMEMBERED = 32
 """The largest of so many root turns is the KV cache kept for the next."""
 _ROOM_FOR_ROOTS = 2
@@ -35,41 +34,6 @@ _BESIDE_A_ROOT = 4
 """While another run's root turn is worked on, sub-calls have this part of the server: each of their
 prompts is a step that the root's next token waits for (24 tokens: 33 s beside a full server, 1.4 s
 alone, Qwen2.5-Coder-0.5B on two cores)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """What a request needs, and on whose behalf.
-
-    Attributes:
-        role: of whom the model plays it.
-        run: id of the topmost run; runs share a server evenly.
-        depth: of the run that asks; 0 is the topmost.
-        tokens: the most it can hold of the KV cache, prompt and reply.
-    """
-
-    role: Literal["root", "worker"]
-    run: str
-    depth: int
-    tokens: int
-
-
-@dataclass(slots=True)
-class _Share:
-    """One run's part of the queue."""
-
-    places: "list[tuple[int, int, Place]]" = field(default_factory=list)
-    """A heap; those whose owners left stay in it until their turn comes."""
-    waiting: int = 0
-    in_flight: int = 0
-    served_at: int = 0
-    """Number of the last request let through; the longest unserved goes first."""
-
-    def someone_waits(self) -> bool:
-        """Whether the first of `places` is one that waits; drops those that left."""
-        while self.places and not self.places[0][2].waits:
-            heappop(self.places)
-        return bool(self.places)
 
 
 class ServerQueue:
@@ -82,15 +46,14 @@ class ServerQueue:
         self._server = server
         self._window = RequestWindow(server.sequences, is_certain=server.is_certain)
         self._roots: deque[Place] = deque()
-        self._shares: dict[str, _Share] = {}
+        self._shares: dict[str, Share] = {}
         self._in_flight = 0
         self._roots_in_flight = 0
         self._tokens = 0
         self._root_tokens: deque[int] = deque(maxlen=_ROOTS_REMEMBERED)
         self._runs = 0
         self._numbers = 0
-        self._refusals = 0
-        self._paused_until_s = float("-inf")
+        self._pause = Pause()
         self._answered_at_s = float("-inf")
         self._watch: asyncio.Task[None] | None = None
 
@@ -112,6 +75,16 @@ class ServerQueue:
     def use(self, server: Server) -> None:
         """The same server, as it is known now."""
         self._server = server
+
+    @contextmanager
+    def holding(self, tokens: int) -> Iterator[None]:
+        """While requests come that share so many tokens of the KV cache."""
+        self._tokens += tokens
+        try:
+            yield
+        finally:
+            self._tokens -= tokens
+            self._let_through()
 
     @contextmanager
     def serving_a_run(self) -> Iterator[None]:
@@ -145,6 +118,7 @@ class ServerQueue:
             else:
                 self._dequeue(place)
                 self._let_through()
+                self._rest_if_idle()
             raise
 
     def leave(self, place: "Place") -> None:
@@ -158,13 +132,12 @@ class ServerQueue:
             share.in_flight -= 1
             self._forget_if_idle(place.ticket.run, share)
         self._let_through()
-        if not self._in_flight and not self.waiting:
-            self._stop_watch()
+        self._rest_if_idle()
 
     def answered(self) -> None:
         """The server gave a reply."""
         now_s = self._answered_at_s = asyncio.get_running_loop().time()
-        self._refusals = 0
+        self._pause.answered(now_s)
         self._window.answered(now_s, was_full=self.waiting > 0)
 
     def refused(self, retry_after_s: float | None, *, sent_s: float) -> None:
@@ -176,15 +149,10 @@ class ServerQueue:
         """
         loop = asyncio.get_running_loop()
         now_s = loop.time()
-        self._window.refused(now_s, sent_s=sent_s)
-        doubled = _FIRST_PAUSE_S * float(1 << min(self._refusals, 10))
-        self._refusals += 1
-        # "At once" is no answer of a server that has just refused: without a reply in between
-        # its pauses grow all the same.
-        pause_s = min(_LONGEST_PAUSE_S, retry_after_s or doubled * random.uniform(0.5, 1.5))
-        if now_s + pause_s > self._paused_until_s:
-            self._paused_until_s = now_s + pause_s
-            loop.call_later(pause_s, self._let_through)
+        if not self._window.refused(now_s, sent_s=sent_s) and not retry_after_s:
+            return  # of the same wave as one that has made a pause
+        self._pause.refused(now_s, retry_after_s)
+        self._end_pause()
 
     def silent_s(self, since_s: float) -> float:
         """Seconds without any reply of the server, counted from `since_s` at the earliest."""
@@ -196,7 +164,7 @@ class ServerQueue:
             self._roots.append(place)
             self._root_tokens.append(ticket.tokens)
             return
-        share = self._shares.setdefault(ticket.run, _Share())
+        share = self._shares.setdefault(ticket.run, Share())
         heappush(share.places, (ticket.depth, place.number, place))
         share.waiting += 1
 
@@ -210,12 +178,20 @@ class ServerQueue:
 
     def _let_through(self) -> None:
         self._window.set_most(self._server.sequences, is_certain=self._server.is_certain)
-        if asyncio.get_running_loop().time() < self._paused_until_s:
+        if self._pause.left_s(asyncio.get_running_loop().time()) > 0:
             return
         while (place := self._next()) is not None:
             self._in_flight += 1
             self._tokens += place.ticket.tokens
             place.turn.set_result(None)
+
+    def _end_pause(self) -> None:
+        loop = asyncio.get_running_loop()
+        left_s = self._pause.left_s(loop.time())
+        if left_s > 0:  # some loops round timers down, and a later pause may have come
+            loop.call_later(left_s + _ROUNDED_S, self._end_pause)
+        else:
+            self._let_through()
 
     def _next(self) -> "Place | None":
         """Take the next one out, if the server has room for it."""
@@ -250,7 +226,7 @@ class ServerQueue:
         if not self._in_flight:
             return True  # nothing smaller will ever come of it
         is_shared = self._runs > 1 and bool(self._root_tokens)
-        if self._in_flight >= self._most_with_sub_calls(is_shared=is_shared):
+        if not self._has_sequence(is_shared=is_shared):
             return False
         pool = self._server.kv_tokens
         if pool is None:
@@ -258,14 +234,16 @@ class ServerQueue:
         kept_tokens = min(max(self._root_tokens), pool // 2) if is_shared else 0
         return self._tokens + ticket.tokens <= pool - kept_tokens
 
-    def _most_with_sub_calls(self, *, is_shared: bool) -> int:
-        """Requests in flight beyond which no sub-call is let through."""
+    def _has_sequence(self, *, is_shared: bool) -> bool:
+        """Whether one more sub-call may be in flight."""
         limit = self._window.limit
         if not is_shared:
-            return limit + self._ahead
-        if self._roots_in_flight:
-            return max(1, limit // _BESIDE_A_ROOT)
-        return limit - min(_ROOM_FOR_ROOTS, limit // 4)
+            return self._in_flight < limit + self._ahead
+        sub_calls = self._in_flight - self._roots_in_flight
+        if self._roots_in_flight and sub_calls >= max(1, limit // _BESIDE_A_ROOT):
+            return False
+        kept = 0 if self._roots_in_flight else min(_ROOM_FOR_ROOTS, limit // 4)
+        return self._in_flight < limit - kept
 
     @property
     def _ahead(self) -> int:
@@ -277,7 +255,7 @@ class ServerQueue:
         server = self._server
         return self._window.limit if server.is_certain and server.has_priorities else 0
 
-    def _forget_if_idle(self, run: str, share: _Share) -> None:
+    def _forget_if_idle(self, run: str, share: Share) -> None:
         if not share.in_flight and not share.waiting:
             self._shares.pop(run, None)
 
@@ -285,54 +263,23 @@ class ServerQueue:
         if self._watch is None or self._watch.done():
             self._watch = asyncio.get_running_loop().create_task(self._look())
 
-    def _stop_watch(self) -> None:
-        if self._watch is not None:
+    def _rest_if_idle(self) -> None:
+        if self._watch is not None and not self._in_flight and not self.waiting:
             self._watch.cancel()
             self._watch = None
 
     async def _look(self) -> None:
         """Look at the server's load while somebody waits for it."""
-        while True:
+        in_vain = 0
+        while in_vain < _LOOKS_IN_VAIN:  # a server that is busy may miss one
             await asyncio.sleep(LOOK_S)
             load = await self._server.load()
+            in_vain = 0 if load else in_vain + 1
             if load is None:
-                return
+                continue
             ours = max(0, self._in_flight - self._server.sequences)
             self._window.loaded(replace(load, waiting=max(0, load.waiting - ours)))
             self._let_through()
-
-
-class Place:
-    """One request's place in a queue; `async with` it around each try.
-
-    Attributes:
-        turn: done when it is let through; cancelled when its owner left before.
-    """
-
-    __slots__ = ("number", "queue", "ticket", "turn")
-
-    def __init__(self, queue: ServerQueue, ticket: Ticket, number: int) -> None:
-        self.queue = queue
-        self.ticket = ticket
-        self.number = number
-        self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    @property
-    def waits(self) -> bool:
-        """Whether its owner is still there, and not served yet."""
-        return not self.turn.done()
-
-    async def __aenter__(self) -> "Place":
-        await self.queue.enter(self)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.queue.leave(self)
 
 
 _queues: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, ServerQueue]]" = (

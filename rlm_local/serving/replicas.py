@@ -23,7 +23,7 @@ _FIRST_REST_S = 1.0
 _LONGEST_REST_S = 30.0
 _SLACK = 4
 """A replica may have so many requests more than the idlest and still be picked for what it read."""
-_SILENT_S = 60.0
+_SILENT_S = 600.0
 """A request given up after so long without a word to anybody was given up for the server."""
 _NOT_SERVED_HERE = frozenset({401, 403, 404})
 """Another key or another model: no fault of the request, which is right elsewhere."""
@@ -38,6 +38,10 @@ class _Replica:
     failures: int = 0
     """Since its last reply; those of requests sent before the first of them are one with it."""
     rests_until_s: float = float("-inf")
+    busy_until_s: float = float("-inf")
+    """It said that it is full; until then others are asked."""
+    is_elsewhere: bool = False
+    """Whether it was up last time, and had another model or wanted another key."""
     is_tried: bool = False
     """Whether a request is under way that tells whether it is up again."""
     heard_at_s: float = float("-inf")
@@ -102,9 +106,10 @@ class ReplicaPool:
 
     def is_up(self, replica: _Replica) -> bool:
         """Whether it answered last time, or has rested and nobody tries it yet."""
-        if not replica.failures:
-            return True
-        return self._now_s() >= replica.rests_until_s and not replica.is_tried
+        now_s = self._now_s()
+        if now_s < replica.busy_until_s:
+            return False
+        return not replica.failures or (now_s >= replica.rests_until_s and not replica.is_tried)
 
     @contextmanager
     def asking(self, replica: _Replica) -> Iterator[None]:
@@ -121,10 +126,15 @@ class ReplicaPool:
                 self._failed(replica, failures)
             raise
         except ModelError as error:
-            if _is_of_the_request(error) or isinstance(error, ModelBusy):
-                self._heard(replica, is_well=not isinstance(error, ModelBusy))
+            if isinstance(error, ModelBusy):
+                self._heard(replica, is_well=False)
+                rest_s = min(_LONGEST_REST_S, error.retry_after_s or _FIRST_REST_S)
+                replica.busy_until_s = self._now_s() + rest_s
+            elif _is_of_the_request(error):
+                self._heard(replica, is_well=True)
             else:
                 self._failed(replica, failures, error.retry_after_s)
+                replica.is_elsewhere = not error.retryable
             raise
         finally:
             replica.in_flight -= 1
@@ -134,23 +144,33 @@ class ReplicaPool:
     def pick(self, chain: tuple[int, ...], tried: Sequence[_Replica]) -> _Replica | None:
         """The one for a text, none of those `tried`; None where no other is up.
 
-        While none at all is up, the one that has rested longest is tried.
+        While none at all is up, one that has rested is tried, else the one that rests longest.
         """
         up = [it for it in self.replicas if it not in tried and self.is_up(it)]
+        if not up and tried:
+            return None
         if not up:
-            rested = min(self.replicas, key=lambda it: it.rests_until_s)
-            return None if tried else rested
+            now_s = self._now_s()
+            up = [it for it in self.replicas if now_s >= _away_until_s(it)]
+        if not up:
+            return min(self.replicas, key=_away_until_s)
         idlest = min(map(_load_of, up))
         near = [it for it in up if _load_of(it) == idlest or _is_near(it, idlest)]
         return max(near, key=lambda it: (it.memory.shared(chain), -_load_of(it)))
 
+    def may_come_back(self, tried: Sequence[_Replica]) -> bool:
+        """Whether another one than those `tried` may serve the model when it has rested."""
+        return any(it not in tried and not it.is_elsewhere for it in self.replicas)
+
     def _answering(self) -> list[_Replica]:
-        return [it for it in self.replicas if not it.failures] or list(self.replicas)
+        now_s = self._now_s()
+        well = [it for it in self.replicas if not it.failures and now_s >= it.busy_until_s]
+        return well or list(self.replicas)
 
     def _heard(self, replica: _Replica, *, is_well: bool) -> None:
         replica.heard_at_s = self._now_s()
         if is_well:
-            replica.failures = 0
+            replica.failures, replica.is_elsewhere = 0, False
 
     def _failed(
         self, replica: _Replica, failures_before: int, retry_after_s: float | None = None
@@ -237,8 +257,12 @@ class ReplicatedModel:
             except ModelError as error:
                 if _is_of_the_request(error):
                     raise
-                last = last if isinstance(last, ModelBusy) else error  # full is worth waiting for
-        raise last or ModelUnavailable(f"no server of {self.name!r} can be reached now")
+                if last is None or not last.retryable or isinstance(error, ModelBusy):
+                    last = error  # what is worth waiting for says more than what is not
+        if last is None or (not last.retryable and self._pool.may_come_back(tried)):
+            because = f": {last}" if last else ""
+            raise ModelUnavailable(f"no server of {self.name!r} can be reached now{because}")
+        raise last
 
     async def aclose(self) -> None:
         """Close all of them."""
@@ -252,6 +276,10 @@ def _is_of_the_request(error: ModelError) -> bool:
 def _is_near(replica: _Replica, idlest: float) -> bool:
     most = replica.model.server.sequences
     return replica.in_flight < most and _load_of(replica) <= idlest + _SLACK / most
+
+
+def _away_until_s(replica: _Replica) -> float:
+    return max(replica.rests_until_s, replica.busy_until_s)
 
 
 def _load_of(replica: _Replica) -> float:

@@ -15,6 +15,7 @@ TESTED_ELSEWHERE = {
     "context/text_reader.py": "tests/context/test_mapped_file.py reads by characters through it",
     "context/transcription.py": "tests/context/test_encodings.py converts and refuses through it",
     "engine/batch_items.py": "tests/engine/test_scheduler.py reads every item's record",
+    "engine/places.py": "tests/engine/test_server_queue.py: a place is nothing without its queue",
     "engine/known_results.py": "tests/engine/test_resuming.py: from disk, trace, both",
     "engine/recording.py": "tests/engine/test_resuming.py cuts runs after every event of them",
     "engine/direct.py": "tests/engine/test_loop.py: the tests of mode direct and auto",

@@ -45,6 +45,18 @@ def test_a_server_that_says_busy_gets_half_and_then_one_more_at_a_time() -> None
     assert window.limit == 33
 
 
+def test_a_window_that_was_felt_for_grows_again_after_refusals() -> None:
+    server = _Simulated(RequestWindow(256, is_certain=False), capacity=64)
+    server.serve(500)
+    before = server.window.limit
+    for _ in range(3):
+        server.now_s += 1.0
+        assert server.window.refused(server.now_s, sent_s=server.now_s - 0.1)
+    assert server.window.limit == before // 8
+    server.serve(3000)
+    assert server.window.limit > before // 4
+
+
 def test_refusals_of_one_full_window_count_once() -> None:
     window = RequestWindow(64, is_certain=True)
     for number in range(60):

@@ -3,8 +3,9 @@ from collections.abc import Callable
 
 import pytest
 
+from rlm_local.engine.places import Place, Ticket
 from rlm_local.engine.retry import Answered, RetryPolicy, complete_with_retries
-from rlm_local.engine.server_queue import Place, Ticket, queue_of
+from rlm_local.engine.server_queue import queue_of
 from rlm_local.errors import (
     LimitExceeded,
     ModelBusy,
@@ -172,13 +173,59 @@ async def test_a_wait_for_a_server_that_is_started_again_is_left_out_of_the_dead
 
 
 async def test_what_a_turn_meets_ends_the_request_and_gives_the_turn_on() -> None:
-    async def on_turn() -> None:
-        raise LimitExceeded("max_tokens", "run", "spent")
+    class Spent:
+        async def begin(self) -> None:
+            raise LimitExceeded("max_tokens", "run", "spent")
+
+        def give_back(self) -> None:
+            raise AssertionError("nothing was booked")
 
     model = ScriptedRoot("x")
     place = _place(model)
     with pytest.raises(LimitExceeded):
-        await complete_with_retries(
-            model, REQUEST, AT_ONCE, attempts=3, place=place, on_turn=on_turn
-        )
-    assert (model.requests, place.queue.in_flight) == ([], 0)
+        await complete_with_retries(model, REQUEST, AT_ONCE, attempts=3, place=place, turn=Spent())
+    assert (model.requests, queue_of(model.server).in_flight) == ([], 0)
+
+
+async def test_a_request_that_waits_for_a_busy_server_holds_nothing_meanwhile() -> None:
+    told: list[str] = []
+
+    class Booked:
+        async def begin(self) -> None:
+            told.append("begin")
+
+        def give_back(self) -> None:
+            told.append("give back")
+
+    model = ScriptedRoot(ModelBusy("429", retry_after_s=0.001), ModelUnavailable("a"), "x")
+    place = _place(model)
+    await complete_with_retries(model, REQUEST, AT_ONCE, attempts=3, place=place, turn=Booked())
+    assert told == ["begin", "give back", "begin"], "it is kept through a pause between tries"
+
+
+async def test_while_a_server_is_down_only_those_whose_turn_it_is_ask_it() -> None:
+    down = True
+
+    async def answer(request: ModelRequest) -> Completion:
+        if down:
+            raise ModelUnavailable("refused")
+        return completion("x")
+
+    model = CallableModel(answer)
+    policy = RetryPolicy(base_s=0.2)
+    asking = [asyncio.create_task(_ask(model, REQUEST, policy, attempts=9)) for _ in range(200)]
+    await asyncio.sleep(0.05)
+    assert len(model.requests) == model.max_concurrency
+    down = False
+    assert [(await task).completion.text for task in asking] == ["x"] * 200
+
+
+async def test_the_wait_for_a_further_turn_is_left_out_of_the_deadline() -> None:
+    async def answer(request: ModelRequest) -> Completion:
+        if request.messages[-1].content == "hi" and len(model.requests) == 1:
+            raise ModelBusy("429", retry_after_s=0.3)
+        return completion("x")
+
+    model = CallableModel(answer)
+    answered = await _ask(model, REQUEST, RetryPolicy(item_timeout_s=0.15), attempts=1)
+    assert answered.completion.text == "x"

@@ -4,7 +4,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from rlm_local.capacity import FixedServer, ServerLoad
-from rlm_local.engine.server_queue import ServerQueue, Ticket, queue_of
+from rlm_local.engine.places import Ticket
+from rlm_local.engine.server_queue import ServerQueue, queue_of
 
 
 @dataclass
@@ -139,7 +140,7 @@ async def test_sub_calls_step_back_while_another_runs_root_is_being_answered() -
             await clients.root("root", run="b")
             for number in range(20):
                 await clients.worker(str(number))
-            assert clients.running == ["root", "0"]
+            assert clients.running == ["root", "0", "1"]
             await clients.end("root")
             assert len(clients.running) == 6
 
@@ -264,7 +265,7 @@ async def test_refusals_without_a_time_get_longer_pauses() -> None:
         loop, ends = asyncio.get_running_loop(), []
         for _ in range(6):
             clients.queue.refused(None, sent_s=loop.time())
-            ends.append(clients.queue._paused_until_s - loop.time())
+            ends.append(clients.queue._pause.left_s(loop.time()))
         assert ends[-1] > 2 * ends[0]
 
 
@@ -287,15 +288,74 @@ async def test_the_server_is_looked_at_while_somebody_waits() -> None:
         assert server.looks >= 2
 
 
-async def test_a_server_that_tells_nothing_is_asked_once() -> None:
+async def test_a_server_that_tells_nothing_is_soon_left_alone() -> None:
     server = _Server(sequences=1)
     async with _clients(server) as clients:
         await clients.worker("first")
         await clients.worker("second")
-        await asyncio.wait_for(_until(lambda: server.looks > 0), timeout=30)
+        watch = clients.queue._watch
+        assert watch is not None
+        await asyncio.wait_for(watch, timeout=30)
+        assert server.looks == 3
+
+
+async def test_one_look_in_vain_does_not_end_the_watch() -> None:
+    server = _Server(sequences=4)
+    async with _clients(server) as clients:
+        for number in range(8):
+            await clients.worker(str(number))
+        await asyncio.wait_for(_until(lambda: server.looks == 1), timeout=30)
+        server.told = ServerLoad(running=4, waiting=9)
+        await asyncio.wait_for(_until(lambda: clients.queue.limit < 4), timeout=30)
+
+
+async def test_nobody_is_watched_when_all_have_left_while_paused() -> None:
+    async with _clients() as clients:
+        clients.queue.refused(30.0, sent_s=asyncio.get_running_loop().time())
+        await clients.worker("first")
+        await clients.leave()
+        assert clients.queue._watch is None
+
+
+async def test_a_wave_of_refusals_is_one_pause() -> None:
+    async with _clients(_Server(sequences=1000)) as clients:
+        loop = asyncio.get_running_loop()
+        sent_s = loop.time()
+        for _ in range(16):
+            clients.queue.refused(None, sent_s=sent_s)
+        assert clients.queue._pause.left_s(loop.time()) < 1.0
+
+
+async def test_a_reply_ends_a_pause_that_nobody_asked_for() -> None:
+    async with _clients(_Server(sequences=1000)) as clients:
+        for _ in range(8):
+            clients.queue.refused(None, sent_s=asyncio.get_running_loop().time())
+        await clients.worker("waits")
+        assert clients.running == []
+        clients.queue.answered()
+        await clients.worker("next")
+        assert sorted(clients.running) == ["next", "waits"]
+
+
+async def test_what_a_batch_shares_is_held_while_it_is_under_way() -> None:
+    async with _clients(_Server(sequences=100, kv_tokens=1000)) as clients:
+        with clients.queue.holding(700):
+            for number in range(10):
+                await clients.worker(str(number), tokens=100)
+            assert len(clients.running) == 3
+        assert len(clients.running) == 3
         await _settle()
-        assert clients.queue._watch is not None
-        assert clients.queue._watch.done()
+        assert len(clients.running) == 10
+
+
+async def test_root_turns_do_not_stop_sub_calls() -> None:
+    async with _clients(_Server(sequences=16)) as clients:
+        with clients.queue.serving_a_run(), clients.queue.serving_a_run():
+            for number in range(6):
+                await clients.root(f"root {number}", run=f"r{number}")
+            for number in range(20):
+                await clients.worker(str(number))
+            assert len(clients.running) == 6 + 4
 
 
 async def test_replicas_that_go_down_take_their_sequences_along() -> None:

@@ -217,7 +217,7 @@ async def test_a_try_that_hangs_is_joined_by_nobody() -> None:
         assert (one.in_flight, two.in_flight) == (1, 2)
 
 
-@pytest.mark.parametrize(("silent_s", "capacity"), [(59.0, 32), (61.0, 16)])
+@pytest.mark.parametrize(("silent_s", "capacity"), [(599.0, 32), (601.0, 16)])
 async def test_a_server_that_kept_silent_until_a_request_was_given_up_rests(
     silent_s: float, capacity: int
 ) -> None:
@@ -291,15 +291,44 @@ async def test_what_a_lost_replica_has_read_is_forgotten() -> None:
     assert (await model.complete(_ask(f"{PIECE} Third?"))).text == "two"
 
 
-async def test_a_full_replica_hands_on_and_does_not_rest() -> None:
+async def test_a_full_replica_hands_on_and_is_left_out_for_a_moment() -> None:
     one, two = _pair()
     one.fails = BUSY
-    model = _over(one, two)
+    clock = HandClock()
+    model = _over(one, two, clock=clock)
     assert (await model.complete(_ask())).text == "two"
     one.fails = None
     async with _under_way(model, ["a", "b"]):
+        assert (one.in_flight, two.in_flight) == (0, 2)
+        assert model.server.sequences == 16
+    clock.time_s += 1.5
+    async with _under_way(model, ["a", "b"]):
         assert (one.in_flight, two.in_flight) == (1, 1)
     assert model.server.sequences == 32
+
+
+async def test_a_replica_that_rests_is_worth_waiting_for_where_another_has_no_such_model() -> None:
+    one, two = _pair()
+    one.fails = ModelError("no such model", status=404)
+    two.fails = DOWN
+    model = _over(one, two)
+    for _ in range(3):
+        with pytest.raises(ModelError) as caught:
+            await model.complete(_ask())
+        assert caught.value.retryable
+
+
+async def test_while_none_is_up_those_that_have_rested_share_the_load() -> None:
+    one, two = _pair()
+    one.fails = two.fails = DOWN
+    clock = HandClock()
+    model = _over(one, two, clock=clock)
+    with pytest.raises(ModelUnavailable):
+        await model.complete(_ask())
+    one.fails = two.fails = None
+    clock.time_s += 5.0
+    async with _under_way(model, [f"prompt {number}" for number in range(8)]):
+        assert (one.in_flight, two.in_flight) == (4, 4)
 
 
 @pytest.mark.parametrize("order", [(BUSY, DOWN), (DOWN, BUSY)])
@@ -357,11 +386,11 @@ async def test_the_capacity_is_that_of_the_servers_that_answer() -> None:
     model = _over(one, two, clock=clock)
     server = model.server
     assert (server.name, server.sequences, server.kv_tokens) == ("one two", 24, 4000)
-    assert not server.has_priorities
-    one.told.has_priorities = True
-    assert not server.has_priorities, "one of them would let a root turn wait"
-    two.told.has_priorities = True
-    assert server.has_priorities
+    has_priorities = [server.has_priorities]
+    for copy in (one, two):
+        copy.told.has_priorities = True
+        has_priorities.append(server.has_priorities)
+    assert has_priorities == [False, False, True], "one alone would let a root turn wait"
     one.fails = DOWN
     await model.complete(_ask())
     assert (server.sequences, server.kv_tokens) == (16, 3000)
