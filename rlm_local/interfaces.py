@@ -122,7 +122,10 @@ class Model(Protocol):
         ...
 
     async def complete(self, request: ModelRequest) -> Completion:
-        """One reply. With a constraint, `text` satisfies it unless `finish_reason` is "length".
+        """One reply, of the constraint's form where there is one.
+
+        vLLM and transformers hold it unless `finish_reason` is "length"; other servers are asked
+        for it and may not: whoever asks must check.
 
         Cancelling the task cancels the request at the server.
 

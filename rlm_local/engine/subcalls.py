@@ -5,7 +5,9 @@ what goes out is one outcome an item. Decides nothing about turns.
 """
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, assert_never
 
 from rlm_local.engine.budget import Budget
@@ -14,7 +16,7 @@ from rlm_local.engine.journal import Journal
 from rlm_local.engine.models import Models, worker_room_tokens
 from rlm_local.engine.observations import cut_middle
 from rlm_local.engine.scheduler import Asked, Caller, Scheduler
-from rlm_local.engine.typed_replies import constraint_of
+from rlm_local.engine.typed_replies import constraint_of, is_quickly_read
 from rlm_local.engine.windows import cut_to_window, surely_fits
 from rlm_local.errors import RlmError, RunError, ServerError
 from rlm_local.interfaces import Context
@@ -104,7 +106,9 @@ class Subcalls:
             case "search":
                 return await self._search(call)
             case "llm_query":
-                return await self._ask_worker(call.texts, self._asked(call.args))
+                if not call.texts:  # before its options are read, which may take a while
+                    return CellReply()
+                return await self._ask_worker(call.texts, await self._asked(call.args))
             case "rlm_query":
                 return await self._ask_children(child_calls(call))
             case _:
@@ -135,8 +139,12 @@ class Subcalls:
             return await asyncio.to_thread(cut_to_window, text, counter, room)
         return cut_to_window(text, counter, room)
 
-    def _asked(self, args: dict[str, Json]) -> Asked:
-        constraint = constraint_of(args)
+    async def _asked(self, args: dict[str, Json]) -> Asked:
+        if is_quickly_read(args):
+            constraint = constraint_of(args)
+        else:
+            loop = asyncio.get_running_loop()
+            constraint = await loop.run_in_executor(_reader(), constraint_of, args)
         wanted = args.get("max_tokens")
         if wanted is None:
             return Asked(self._models.worker_max_tokens, constraint)
@@ -147,7 +155,7 @@ class Subcalls:
     async def _ask_children(self, calls: Sequence[ChildCall]) -> CellReply:
         if not self._can_recurse:
             prompts = [await self._as_prompt(call) for call in calls]
-            return await self._ask_worker(prompts, self._asked({}))
+            return await self._ask_worker(prompts, await self._asked({}))
         tasks = [asyncio.ensure_future(self._child(call)) for call in calls]
         try:
             return CellReply(outcomes=tuple(await asyncio.gather(*tasks)))
@@ -173,6 +181,12 @@ class Subcalls:
         if call.part is not None:
             text = await asyncio.to_thread(self._context.read, call.part)
         return call.question if text is None else f"{call.question}\n\n{text}"
+
+
+@functools.cache
+def _reader() -> ThreadPoolExecutor:
+    """Reads long constraints, one at a time: what cells ask for must not hold the engine up."""
+    return ThreadPoolExecutor(1, "constraints")
 
 
 def _outcome(answer: Answer) -> SubcallOutcome:

@@ -5,9 +5,10 @@ import json
 from rlm_local.errors import ModelError
 from rlm_local.typed import fitting
 from rlm_local.typed.schema_limits import admitted_schema
+from rlm_local.typed.schemas import parsed_reply
 from rlm_local.types import Choices, Constraint, Json, JsonSchema, Regex
 
-__all__ = ["MISFIT", "constraint_of", "fits", "misfit"]
+__all__ = ["MISFIT", "constraint_of", "fits", "is_quickly_read", "misfit"]
 
 MISFIT = "the reply does not have the form that was asked for: "
 """How the reason of an item begins whose reply did not fit; a REPL knows it by that."""
@@ -15,6 +16,8 @@ MISFIT = "the reply does not have the form that was asked for: "
 _MOST_CHOICES = 1000
 _LONGEST_PATTERN = 4000
 _QUOTED_CHARS = 1000
+_QUICK_CHARS = 2000
+_QUICK_PATTERN_CHARS = 200
 
 
 def constraint_of(args: dict[str, Json]) -> Constraint | None:
@@ -37,6 +40,26 @@ def constraint_of(args: dict[str, Json]) -> Constraint | None:
     if given[0] == "regex":
         return _regex(value)
     return _schema(value)
+
+
+def is_quickly_read(args: dict[str, Json]) -> bool:
+    """Whether `constraint_of` takes a moment only; else it is for a thread."""
+    pattern = args.get("regex")
+    if isinstance(pattern, str) and (len(pattern) > _QUICK_PATTERN_CHARS or "{" in pattern):
+        return False
+    rest, n_chars = [args.get("choices"), args.get("schema")], 0
+    while rest:
+        value = rest.pop()
+        if isinstance(value, str | list | dict):
+            n_chars += len(value) + 1
+        if n_chars > _QUICK_CHARS:
+            return False
+        if isinstance(value, list):
+            rest.extend(value)
+        elif isinstance(value, dict):
+            n_chars += sum(map(len, value))
+            rest.extend(value.values())
+    return n_chars <= _QUICK_CHARS
 
 
 def fits(text: str, constraint: Constraint | None, *, was_cut: bool = False) -> bool:
@@ -98,7 +121,7 @@ def _check(constraint: Constraint) -> None:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        parsed_reply(text)
+    except ValueError:
         return False
     return True

@@ -1,8 +1,8 @@
 """Automata of constraints for one model in process: each built once, and kept.
 
-Built in a process that can be killed. Keeps the last used, within a number and a size; keeps as
-well that one cannot be built, so that a batch of a thousand does not try a thousand times. Knows
-no tensors: masks are `structured`'s.
+Built in a process that can be killed, and is once nobody waits for it. Keeps the last used, within
+a number and a size; remembers, apart from them, that one cannot be built, so that a batch of a
+thousand does not try a thousand times. Knows no tensors: masks are `structured`'s.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from rlm_local.types import Constraint
 __all__ = ["BuildLimits", "CompiledConstraints"]
 
 _WORDS_CHARS = 300
+_REFUSALS_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,14 @@ class BuildLimits:
     index_bytes: int = 256 << 20
     kept: int = 32
     kept_bytes: int = 512 << 20
+    waiting: int = 64
+    """Builds at a time, of which all but one wait for their turn."""
+
+
+@dataclass(slots=True, eq=False)
+class _Build:
+    task: "asyncio.Task[Automaton]"
+    waiters: int = 0
 
 
 @dataclass(slots=True)
@@ -46,48 +55,69 @@ class CompiledConstraints:
     built: int = field(init=False, default=0)
     """Automata that were built, or tried, so far."""
     _tokens: bytes | None = field(init=False, repr=False, default=None)
-    _kept: "OrderedDict[Constraint, Automaton | ModelError]" = field(
+    _kept: "OrderedDict[Constraint, Automaton]" = field(
         init=False, repr=False, default_factory=OrderedDict
     )
-    _building: "dict[Constraint, asyncio.Task[Automaton]]" = field(
-        init=False, repr=False, default_factory=dict
+    _refused: "OrderedDict[Constraint, str]" = field(
+        init=False, repr=False, default_factory=OrderedDict
     )
+    _building: "dict[Constraint, _Build]" = field(init=False, repr=False, default_factory=dict)
+    _tasks: "set[asyncio.Task[Automaton]]" = field(init=False, repr=False, default_factory=set)
+    """Those of `_building`, and those that are being ended."""
     _turn: asyncio.Lock = field(init=False, repr=False, default_factory=asyncio.Lock)
     """One is built at a time: each may take all of its memory."""
 
     async def get(self, constraint: Constraint) -> Automaton:
         """The automaton of a constraint.
 
-        Who asks while it is built waits for that one; a caller that is cancelled stops nothing.
+        Who asks while it is built waits for that one; it is given up with the last who waits.
 
         Raises:
             ModelError: none can be built, or not within the limits; says which.
         """
-        known = self._kept.get(constraint)
-        if known is None:
-            task = self._building.get(constraint)
-            if task is None:
-                task = self._building[constraint] = asyncio.create_task(self._build(constraint))
-                task.add_done_callback(lambda done: self._keep(constraint, done))
-            return await self._wait_for(task)
-        self._kept.move_to_end(constraint)
-        if isinstance(known, ModelError):
-            raise ModelError(str(known))
-        return known
+        if (known := self._kept.get(constraint)) is not None:
+            self._kept.move_to_end(constraint)
+            return known
+        if (refusal := self._refused.get(constraint)) is not None:
+            self._refused.move_to_end(constraint)
+            raise ModelError(refusal)
+        build = self._building.get(constraint) or self._started(constraint)
+        build.waiters += 1
+        try:
+            await asyncio.wait([build.task])
+        finally:
+            build.waiters -= 1
+            if not build.waiters and not build.task.done():
+                build.task.cancel()
+                self._forget(constraint, build)
+        if build.task.cancelled():
+            raise ModelError("the model is closed")
+        return build.task.result()
 
     async def aclose(self) -> None:
         """End what is being built, and forget the rest."""
-        for task in list(self._building.values()):
+        for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._building.values(), return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._kept.clear()
+        self._refused.clear()
         self._tokens = None
 
-    async def _wait_for(self, task: "asyncio.Task[Automaton]") -> Automaton:
-        await asyncio.wait([task])
-        if task.cancelled():
-            raise ModelError("the model is closed")
-        return task.result()
+    def _started(self, constraint: Constraint) -> _Build:
+        if len(self._building) >= self.limits.waiting:
+            raise ModelError(
+                f"{len(self._building)} forms of replies wait to be prepared already; "
+                "ask with fewer different ones at once"
+            )
+        build = _Build(asyncio.create_task(self._build(constraint)))
+        self._building[constraint] = build
+        self._tasks.add(build.task)
+        build.task.add_done_callback(lambda _: self._keep(constraint, build))
+        return build
+
+    def _forget(self, constraint: Constraint, build: _Build) -> None:
+        if self._building.get(constraint) is build:
+            del self._building[constraint]
 
     async def _build(self, constraint: Constraint) -> Automaton:
         async with self._turn:
@@ -99,6 +129,7 @@ class CompiledConstraints:
             order = automaton_order(constraint) | {
                 "memory_bytes": limits.memory_bytes,
                 "cpu_s": int(limits.seconds) + 1,
+                "index_bytes": limits.index_bytes,
             }
             data = json.dumps(order).encode() + b"\n" + self._tokens
             try:
@@ -111,26 +142,27 @@ class CompiledConstraints:
                 ) from None
             except _BuildFailed as failed:
                 raise ModelError(f"{_shown(constraint)} cannot be prepared: {failed}") from None
-        if len(index) > limits.index_bytes:
-            raise ModelError(f"{_shown(constraint)} takes {len(index):,} bytes; ask for less")
         return await asyncio.to_thread(Automaton.of, index)
 
-    def _keep(self, constraint: Constraint, done: "asyncio.Task[Automaton]") -> None:
-        del self._building[constraint]
-        if done.cancelled():
+    def _keep(self, constraint: Constraint, build: _Build) -> None:
+        self._tasks.discard(build.task)
+        self._forget(constraint, build)
+        if build.task.cancelled():
             return
-        failure = done.exception()
+        failure = build.task.exception()
         if isinstance(failure, ModelError):
-            self._kept[constraint] = failure
+            self._refused[constraint] = str(failure)
         elif failure is None:
-            self._kept[constraint] = done.result()
+            self._kept[constraint] = build.task.result()
+        while len(self._refused) > _REFUSALS_KEPT:
+            self._refused.popitem(last=False)
         while len(self._kept) > self.limits.kept or (
             len(self._kept) > 1 and self._kept_bytes() > self.limits.kept_bytes
         ):
             self._kept.popitem(last=False)
 
     def _kept_bytes(self) -> int:
-        return sum(kept.n_bytes for kept in self._kept.values() if isinstance(kept, Automaton))
+        return sum(kept.n_bytes for kept in self._kept.values())
 
 
 class _BuildFailed(Exception):

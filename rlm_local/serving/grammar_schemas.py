@@ -22,6 +22,8 @@ LARGEST_RANGE = 1000
 """Integers an automaton lists."""
 MOST_NAMES = 50
 """Names that a dict is written out for, each of which it may have."""
+MOST_TIMES = 200
+"""One part is written out for names; dicts in dicts multiply."""
 _WRITTEN_LEVELS = 64
 
 _ANY: dict[str, Any] = {}
@@ -43,7 +45,7 @@ _TYPE_BY_KEYWORD = {
 }  # fmt: skip
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=64)
 def server_schema(schema: str) -> str:
     """For a model server, whose grammars have recursion and count well.
 
@@ -53,13 +55,13 @@ def server_schema(schema: str) -> str:
     return _written(schema, for_automaton=False)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=64)
 def automaton_schema(schema: str) -> str:
     """For an automaton that is built whole; raises as `server_schema`."""
     return _written(schema, for_automaton=True)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=64)
 def has_open_parts(schema: str) -> bool:
     """Whether a part of the schema may be any JSON; raises as `server_schema`."""
     rest: list[object] = [json.loads(server_schema(schema))]
@@ -82,6 +84,8 @@ class _Writer:
         self._root = root
         self._for_automaton = for_automaton
         self._any = _SHALLOW if for_automaton else _ANY
+        self._times = 1
+        """How often what is being written stands in it."""
 
     def part(self, part: object, followed: tuple[str, ...]) -> dict[str, Any]:
         """One subschema; `followed` are the references that led to it."""
@@ -145,8 +149,8 @@ class _Writer:
                 return self._any
 
     def _object(self, part: dict[str, Any], followed: tuple[str, ...]) -> dict[str, Any]:
-        properties = part.get("properties") or _named_properties(part)
-        if not isinstance(properties, dict) or not properties:
+        written = self._properties(part, followed)
+        if not written:
             others = part.get("additionalProperties")
             if others is False:
                 return {"type": "object", "properties": {}, "additionalProperties": False}
@@ -154,12 +158,25 @@ class _Writer:
             if inner is _SHALLOW:
                 inner = {"anyOf": _SCALARS}
             return {"type": "object", "additionalProperties": inner}
-        written = {name: self.part(inner, followed) for name, inner in properties.items()}
         required = [name for name in written if name in part.get("required", ())]
         return {
             "type": "object", "properties": written, "required": required,
             "additionalProperties": False,
         }  # fmt: skip
+
+    def _properties(
+        self, part: dict[str, Any], followed: tuple[str, ...]
+    ) -> dict[str, dict[str, Any]]:
+        properties = part.get("properties")
+        if isinstance(properties, dict) and properties:
+            return {name: self.part(inner, followed) for name, inner in properties.items()}
+        names = _listed_names(part)
+        if not names or self._times * len(names) > MOST_TIMES:
+            return {}
+        self._times *= len(names)
+        inner = self.part(part.get("additionalProperties", {}), followed)
+        self._times //= len(names)
+        return dict.fromkeys(names, inner)
 
     def _array(self, part: dict[str, Any], followed: tuple[str, ...]) -> dict[str, Any]:
         if isinstance(first := part.get("prefixItems"), list) and first:
@@ -199,13 +216,13 @@ class _Writer:
         return {"type": kind}
 
 
-def _named_properties(part: dict[str, Any]) -> dict[str, Any]:
-    """Those of an object whose names are listed, and whose values are all alike."""
+def _listed_names(part: dict[str, Any]) -> list[str]:
+    """Of an object whose names are listed, and whose values are all alike."""
     listed = part.get("propertyNames")
     names = listed.get("enum") if isinstance(listed, dict) else None
     if not isinstance(names, list) or len(names) > MOST_NAMES:
-        return {}
-    return {name: part.get("additionalProperties", {}) for name in names if isinstance(name, str)}
+        return []
+    return [name for name in names if isinstance(name, str)]
 
 
 def _bounds(part: dict[str, Any], low: str, high: str, most: int | None) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 A few characters of a pattern can ask for gigabytes or for hours, in native code that nothing
 interrupts: so it is built here, under limits the order names. Stands alone, imports Outlines'
-core only. Standard input: one line of JSON (`regex` or `schema`, `memory_bytes`, `cpu_s`), then
-the vocabulary's bytes. Standard output: the automaton's bytes. Exit 1: standard error says why.
+core only. Standard input: one line of JSON (`regex` or `schema`, `memory_bytes`, `cpu_s`,
+`index_bytes`), then the vocabulary's bytes. Standard output: the automaton's bytes. Exit 1:
+standard error says why.
 """
 
 import json
@@ -34,6 +35,9 @@ def main() -> int:
         print(str(error).strip() or type(error).__name__, file=sys.stderr)
         return 1
     _, (data,) = index.__reduce__()  # it gives its bytes in no other way
+    if len(data) > order["index_bytes"]:
+        print(f"it takes {len(data):,} bytes; ask for less", file=sys.stderr)
+        return 1
     sys.stdout.buffer.write(data)
     return 0
 

@@ -1,13 +1,13 @@
 """A Model behind any OpenAI-shaped endpoint, vLLM included.
 
 Constraints: a vLLM server gets them through Outlines and enforces them; any other server is asked
-by JSON schema and in words, and its reply is checked. Retries nothing and queues nothing: that
-is the scheduler's work.
+by JSON schema and in words, and whoever asks checks what it wrote. Retries nothing and queues
+nothing: that is the scheduler's work.
 """
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
 from rlm_local.errors import (
@@ -102,7 +102,7 @@ class OpenAIModel:
         return self._wire.completion(request, reply, seconds=time.perf_counter() - started)
 
     async def _ask_for(self, request: ModelRequest, constraint: Constraint) -> Completion:
-        """A constrained reply of a server that may know JSON schemas, or may not."""
+        """The reply of a server that may know JSON schemas, or may not: it fits where it can."""
         with_schema = self._knows_schemas
         try:
             body = self._wire.asking_body(request, constraint, with_schema=with_schema)
@@ -114,16 +114,7 @@ class OpenAIModel:
             completion = await self._send(request, body)
             self._knows_schemas = False  # without it the same request went through
         text = text_that_fits(completion.text, constraint)
-        if text is None and completion.finish_reason != "length":
-            raise ModelError(
-                f"{self.name}: asked for {constraint!r:.200}, it wrote {completion.text!r:.200}"
-            )
-        return Completion(
-            completion.text if text is None else text,
-            completion.finish_reason,
-            completion.usage,
-            completion.seconds,
-        )
+        return completion if text is None else replace(completion, text=text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic import PydanticUserError, StringConstraints, TypeAdapter, Validati
 from pydantic_core import SchemaError
 
 from rlm_local.errors import ModelError
+from rlm_local.typed.schema_limits import check_pattern
 from rlm_local.typed.schemas import schema_check
 from rlm_local.types import Choices, Constraint, JsonSchema, Regex
 
@@ -69,12 +70,23 @@ def _matches(pattern: str, text: str) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=16)
 def _matcher(pattern: str) -> TypeAdapter[str]:
-    """A matcher in linear time: a pattern may come from a cell, and must not hang the host."""
-    whole = StringConstraints(pattern=rf"\A(?:{pattern})\z")
+    """A matcher in linear time: a pattern may come from a cell, and must not hang the host.
+
+    Each may take ten megabytes, so few are kept.
+    """
     try:
-        return TypeAdapter(Annotated[str, whole])
+        check_pattern(pattern)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
+    try:
+        _compiled(pattern)  # by itself: "a)|(?:b" would be one only inside of a group
+        return _compiled(rf"\A(?:{pattern})\z")
     except (SchemaError, PydanticUserError) as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise ModelError(f"not a usable regular expression: {pattern!r:.200} ({reason})") from error
+
+
+def _compiled(pattern: str) -> TypeAdapter[str]:
+    return TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])

@@ -5,16 +5,22 @@ parts: so nothing that is built from it, here or in a model server, can grow wit
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-__all__ = ["MOST_PARTS", "SubSchemas", "admitted_schema", "children", "target_of"]
+__all__ = ["MOST_PARTS", "SubSchemas", "admitted_schema", "check_pattern", "children", "target_of"]
 
-MOST_CHARS = 1 << 16
-DEEPEST = 64
-MOST_PARTS = 2000
+MOST_CHARS = 1 << 14
+DEEPEST = 24
+MOST_PARTS = 500
 """Subschemas, counted as often as they are referred to."""
+MOST_VALUES = 1000
+"""Of all `enum` and `required`, counted in the same way: whether they differ is quadratic."""
+MOST_PATTERNS = 32
+MOST_REPEATS = 5000
+"""All counts of a pattern together: each is kept compiled, with a state for each of them."""
 LARGEST_BOUND = 10_000
 """Of lengths and numbers of items: an automaton has a state for each."""
 
@@ -35,6 +41,7 @@ _OTHERS = (
     "format", "maxContains", "maximum", "minContains", "minimum", "multipleOf", "pattern",
     "readOnly", "required", "title", "type", "uniqueItems", "writeOnly",
 )  # fmt: skip
+_COUNT = re.compile(r"\{\s*(\d+)\s*(?:,\s*(\d*)\s*)?\}")
 _KNOWN = frozenset((*_ONE, *_LISTS, *_NAMED, *_REFERENCES, *_BOUNDS, *_OTHERS))
 
 
@@ -44,16 +51,41 @@ def admitted_schema(schema: dict[str, Any]) -> str:
     Raises:
         ValueError: it is let in by none of the rules above; says which, fit to show the root.
     """
+    _check_size(schema)
     try:
         text = json.dumps(_sorted(schema))
     except RecursionError as error:
         raise ValueError("schema is nested too deeply") from error
     if len(text) > MOST_CHARS:
-        raise ValueError(f"schema has {len(text):,} characters; at most {MOST_CHARS:,}")
+        raise _too_long()
+    patterns: set[str] = set()
     for part in _parts_as_written(schema):
         _check_words(part)
+        if isinstance(pattern := part.get("pattern"), str):
+            patterns.add(pattern)
+    if len(patterns) > MOST_PATTERNS:
+        raise ValueError(f"schema has {len(patterns)} different patterns; at most {MOST_PATTERNS}")
+    for pattern in patterns:
+        check_pattern(pattern)
     _Unfolding(schema).count(schema, ())
     return text
+
+
+def check_pattern(pattern: str) -> None:
+    """Make sure that a pattern does not count far.
+
+    Raises:
+        ValueError: it does; says how far, fit to show the root.
+    """
+    repeats = 0
+    for low, high in _COUNT.findall(pattern):
+        longest = max(low, high, key=len)
+        repeats += max(int(low), int(high or 0)) if len(longest) < 9 else 10**9
+    if repeats > MOST_REPEATS:
+        raise ValueError(
+            f"a pattern counts to {repeats:,} in all, which is more than {MOST_REPEATS:,}: "
+            f"{pattern!r:.200}; use * or +"
+        )
 
 
 def target_of(root: dict[str, Any], reference: str) -> object:
@@ -80,6 +112,7 @@ class _Unfolding:
     def __init__(self, root: dict[str, Any]) -> None:
         self._root = root
         self._n_parts = 0
+        self._n_values = 0
 
     def count(self, part: object, followed: tuple[str, ...], depth: int = 0) -> None:
         if depth > DEEPEST:
@@ -92,6 +125,10 @@ class _Unfolding:
             )
         if not isinstance(part, dict):
             return
+        for key in ("enum", "required", "type"):
+            self._n_values += len(part[key]) if isinstance(part.get(key), list) else 0
+            if self._n_values > MOST_VALUES:
+                raise ValueError(f"schema lists more than {MOST_VALUES:,} values; list fewer")
         for reference in (part[key] for key in _REFERENCES if isinstance(part.get(key), str)):
             if reference in followed:
                 raise ValueError(
@@ -102,6 +139,26 @@ class _Unfolding:
         for name, inner in children(part):
             if name not in _DEFINITIONS:
                 self.count(inner, followed, depth + 1)
+
+
+def _check_size(schema: dict[str, Any]) -> None:
+    """A schema of megabytes is not even written out."""
+    rest: list[object] = [schema]
+    n_chars = 0
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict):
+            n_chars += sum(len(key) for key in value) if len(value) <= MOST_CHARS else MOST_CHARS
+        if isinstance(value, str | list | dict):
+            n_chars += len(value)
+        if n_chars > MOST_CHARS:
+            raise _too_long()
+        if isinstance(value, list | dict):
+            rest.extend(value if isinstance(value, list) else value.values())
+
+
+def _too_long() -> ValueError:
+    return ValueError(f"schema has more than {MOST_CHARS:,} characters; ask for less at once")
 
 
 def _sorted(value: object, *, keeps_order: bool = False) -> object:

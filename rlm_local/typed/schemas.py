@@ -1,31 +1,31 @@
 """Checking a text against a JSON schema that a cell wrote: fetches nothing, and always ends.
 
-Only references inside the schema are followed, and only so many. Patterns are matched in linear
-time or, where that cannot be done, taken as fitting, as are the `unevaluated...` keywords.
+Only references inside the schema are followed, and only so many steps are taken. Patterns are
+matched in linear time or, where that cannot be done, taken as fitting, as are the
+`unevaluated...` keywords.
 """
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Iterator
 from typing import Annotated, Any, Protocol
 
 from pydantic import PydanticUserError, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import SchemaError
 
 from rlm_local.errors import ModelError
+from rlm_local.typed.counted_keywords import CountedKeywords, Keyword, OutOfSteps
 
-__all__ = ["SchemaCheck", "parsed_schema", "schema_check"]
+__all__ = ["SchemaCheck", "parsed_reply", "parsed_schema", "schema_check"]
 
-MOST_REFERENCES = 20_000
-"""Followed in one check: a few that name each other twice would be 2**n, and hang the host."""
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _SEARCHES = ("patternProperties", "unevaluatedItems", "unevaluatedProperties")
 """Keywords that search by `re`, which a hostile pattern hangs, or that double at each level."""
 _STRANGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What jsonschema raises at a schema whose references lead to something that is none."""
-
-Keyword = Callable[[object, object, object, dict[str, object]], Iterable[Exception] | None]
-"""A jsonschema keyword: (validator, its value, instance, schema) -> what is wrong."""
+_LONGEST_REPLY = 1 << 19
+_MOST_LEVELS = 200
+"""Of a reply; no schema that is let in asks for as many."""
 
 
 class _Validator(Protocol):
@@ -41,11 +41,11 @@ class SchemaCheck:
         Raises:
             ModelError: it is none, or one that cannot be used safely.
         """
-        self._references_left = 0
+        self._steps = CountedKeywords()
         self._validator = self._validator_of(parsed_schema(schema))
 
     def fits(self, text: str) -> bool:
-        """Whether a text is JSON that fits.
+        """Whether a text is JSON that fits; one that takes too long to check does not.
 
         Raises:
             ModelError: the schema refers to what is not there, or to itself without end.
@@ -53,12 +53,14 @@ class SchemaCheck:
         from referencing.exceptions import Unresolvable
 
         try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
+            value = parsed_reply(text)
+        except ValueError:
             return False
-        self._references_left = MOST_REFERENCES
+        self._steps.start()
         try:
             return self._validator.is_valid(value)
+        except OutOfSteps:
+            return False
         except Unresolvable as error:
             raise ModelError(f"a schema refers to what it does not have: {error!s:.200}") from error
         except RecursionError as error:
@@ -83,7 +85,8 @@ class SchemaCheck:
         bare = {key: value for key, value in parsed.items() if key != "$schema"}
         if any(isinstance(part.get("$schema"), str) for part in _objects(bare)):
             raise ModelError("not a JSON schema that can be used: a $schema inside of it")
-        safe = jsonschema.validators.extend(kind, self._safe_keywords(kind.VALIDATORS))
+        keywords = self._steps.counting(kind.VALIDATORS | self._safe_keywords(kind.VALIDATORS))
+        safe = jsonschema.validators.extend(kind, keywords)
         validator: _Validator = safe(bare, registry=Registry())
         return validator
 
@@ -91,26 +94,54 @@ class SchemaCheck:
         safe: dict[str, Keyword] = dict.fromkeys(_SEARCHES, _nothing_wrong)
         safe["pattern"] = _pattern
         safe["additionalProperties"] = _unless_by_pattern(standard["additionalProperties"])
-        return safe | {
-            name: self._counted(standard[name]) for name in _REFERENCES if name in standard
-        }
-
-    def _counted(self, follow: Keyword) -> Keyword:
-        def counted(
-            validator: object, value: object, instance: object, schema: dict[str, object]
-        ) -> Iterator[Exception]:
-            self._references_left -= 1
-            if self._references_left < 0:
-                raise ModelError("a schema has too many references to check a reply by it")
-            yield from follow(validator, value, instance, schema) or ()
-
-        return counted
+        return safe
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=32)
 def schema_check(schema: str) -> SchemaCheck:
     """The check of a schema, kept; raises as `SchemaCheck` does."""
     return SchemaCheck(schema)
+
+
+def parsed_reply(text: str) -> object:
+    """A reply as JSON: none of Python's own numbers, no name twice, not too long or deep.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if len(text) > _LONGEST_REPLY:
+        raise ValueError("longer than a reply can be")
+    try:
+        value: object = json.loads(
+            text, parse_constant=_number, parse_float=_number, object_pairs_hook=_object
+        )
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    level = [value]
+    for _ in range(_MOST_LEVELS):
+        level = [
+            inner
+            for part in level
+            if isinstance(part, list | dict)
+            for inner in (part if isinstance(part, list) else part.values())
+        ]
+        if not level:
+            return value
+    raise ValueError("nested too deeply")
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text:.40} is no number of JSON")
+    return number
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in an object")
+    return found
 
 
 def parsed_schema(schema: str) -> dict[str, Any]:
@@ -171,7 +202,7 @@ def _is_found(pattern: str, text: str) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=64)
 def _searcher(pattern: str) -> TypeAdapter[str] | None:
     """A search in linear time; `None` for what that engine lacks, such as looking ahead."""
     try:

@@ -91,3 +91,10 @@ async def test_a_last_prompt_that_fits_no_window_leaves_what_was_found(
     assert answer.stop_reason == stop
     assert "9345706" in answer.text
     assert len(scene.root.requests) == 1
+
+
+async def test_a_forced_answer_that_does_not_fit_its_form_is_taken_as_it_stands() -> None:
+    scene = Scene.of(LOOK, "Answer: there are 3 gates", limits=Limits(max_turns=1))
+    answer = await scene.ask("How many gates are there?")
+    assert scene.root.requests[-1].constraint == Regex(r"[0-9][0-9,]*")
+    assert (answer.text, answer.stop_reason) == ("there are 3 gates", "forced")

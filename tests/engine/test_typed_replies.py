@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from rlm_local.engine.typed_replies import MISFIT, constraint_of, fits, misfit
+from rlm_local.engine.typed_replies import MISFIT, constraint_of, fits, is_quickly_read, misfit
 from rlm_local.types import Choices, Constraint, Json, JsonSchema, Regex
 
 
@@ -29,6 +29,8 @@ def test_what_a_cell_passes_is_read(args: dict[str, Json], constraint: Constrain
         ({"choices": ["a", " "]}, "none empty"),
         ({"choices": [str(n) for n in range(1001)]}, "2 to 1000"),
         ({"regex": ""}, "regex must be a pattern"),
+        ({"regex": "a)|(?:b"}, "not a usable regular expression"),
+        ({"regex": "[^a]{10000}"}, "counts to 10,000 in all"),
         ({"regex": "("}, "not a usable regular expression"),
         ({"regex": "x" * 5000}, "regex must be a pattern"),
         ({"schema": "{}"}, "schema must be a JSON schema as a dict"),
@@ -58,10 +60,36 @@ def test_a_schema_may_refer_to_its_own_parts_and_name_a_property_so() -> None:
 
 def test_a_schema_without_end_is_refused() -> None:
     deep: Json = {}
-    for _ in range(5_000):
+    for _ in range(4_000):
         deep = {"not": deep}
     with pytest.raises(ValueError, match="nested too deeply"):
         constraint_of({"schema": deep})
+
+
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", "-Infinity", "1e999", '{"a": 1, "a": 2}'])
+def test_what_only_python_reads_is_no_json(text: str) -> None:
+    assert not fits(text, JsonSchema("{}"))
+    assert not fits(text, JsonSchema('{"$ref": "#"}'))
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ({}, True),
+        ({"choices": ["yes", "no"]}, True),
+        ({"regex": "[0-9]+"}, True),
+        ({"regex": "[^a]{4000}"}, False),
+        ({"regex": "a" * 300}, False),
+        ({"schema": {"type": "array", "items": {"enum": ["a"] * 100}}}, True),
+        ({"schema": {"enum": ["a"] * 2000}}, False),
+        ({"schema": {"title": "x" * 3000}}, False),
+        ({"schema": {"x" * 3000: 1}}, False),
+    ],
+)
+def test_long_constraints_are_known_before_they_are_read(
+    args: dict[str, Json], *, expected: bool
+) -> None:
+    assert is_quickly_read(args) is expected
 
 
 def test_a_reply_is_held_to_its_constraint() -> None:

@@ -213,3 +213,43 @@ async def test_a_sealed_repl_says_which_modules_there_are(open_repl: OpenRepl) -
     assert error is not None
     assert "not pre-loaded in sealed mode" in error
     assert "statistics" in error
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import builtins; builtins.compile = None",
+        "import builtins; builtins.eval = builtins.type = builtins.len = None",
+        "import builtins; builtins.__dict__.clear()",
+        "__builtins__ = {}",
+        "del __builtins__",
+    ],
+)
+async def test_a_cell_that_breaks_the_builtins_breaks_only_itself(
+    open_repl: OpenRepl, code: str
+) -> None:
+    repl = await open_repl()
+    assert (await repl("kept = 1")).error is None
+    await repl(code)
+    assert (await repl("kept + len('1')")).result == "2"
+    last = await repl("x = 5\nprint(x)\nFINAL(x)")
+    assert (last.error, last.stdout, last.final, last.restarted) == (None, "5\n", "5", False)
+
+
+HOSTILE_KEY = """
+class Key(str):
+    def __hash__(self):
+        return hash("context")
+    def __eq__(self, other):
+        raise ZeroDivisionError
+
+del globals()["context"]
+globals()[Key("other")] = 1
+"""
+
+
+async def test_a_namespace_that_takes_no_tools_is_replaced(open_repl: OpenRepl) -> None:
+    repl = await open_repl("the text")
+    await repl(HOSTILE_KEY)
+    assert (await repl("1")).restarted
+    assert (await repl("context")).result == "'the text'"

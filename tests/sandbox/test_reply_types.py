@@ -1,5 +1,6 @@
 """Types as schemas and replies as values, without a process; tests of a REPL: test_typed_cells."""
 
+import collections
 import dataclasses
 import datetime
 import enum
@@ -60,6 +61,34 @@ class Birth:
     on: datetime.date
 
 
+class Unlucky(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("not even words")
+
+
+@dataclasses.dataclass
+class Checked:
+    a: int
+
+    def __post_init__(self) -> None:
+        if self.a < 0:
+            raise Unlucky
+
+
+class Twins(enum.Enum):
+    A = "B"
+    B = (1, 2)
+
+
+Untyped = collections.namedtuple("Untyped", "x y")
+
+
+@dataclasses.dataclass
+class Primed:
+    a: int
+    b: dataclasses.InitVar[int]
+
+
 @dataclasses.dataclass
 class Node:
     next: Optional["Node"]
@@ -113,6 +142,14 @@ READ = [
     (Literal["a", "b"], "b", "b"),
     (Literal[1, "a", None], "1", 1),
     (Literal["only"], '"only"', "only"),
+    (Literal[1, True], "1", 1),
+    (Literal[1, True], "true", True),
+    (Literal[0, False], "0", 0),
+    (Literal[0, False], "false", False),
+    (Literal[1, 2], "1.0", 1),
+    (dict[int | str, int], '{"Paris": 5, "7": 1}', {"Paris": 5, 7: 1}),
+    (dict[Literal[1, "a"], int], '{"a": 5, "1": 1}', {"a": 5, 1: 1}),
+    (dict[datetime.date | None, int], '{"2024-02-29": 5}', {datetime.date(2024, 2, 29): 5}),
     (int | None, "null", None),
     (int | str, '"x"', "x"),
     (Colour, "red", Colour.RED),
@@ -157,6 +194,17 @@ def test_a_reply_becomes_a_value_of_its_type(kind: Kind, text: str, value: objec
         (int, "3.5"),
         (int, '"3"'),
         (float, "[]"),
+        (float, "NaN"),
+        (float, "-Infinity"),
+        (float, "1e999"),
+        (list[float], "[NaN]"),
+        (dict[float, int], '{"NaN": 5}'),
+        (dict[int, int], '{"1": 5, "1.0": 6}'),
+        (dict[str, int], '{"a": 1, "a": 2}'),
+        (datetime.datetime, '"2024-01-01"'),
+        (datetime.datetime, '"20240101"'),
+        (Checked, '{"a": -1}'),
+        (Cat, '{"kind": "cat", "lives": 1, "lives": 2}'),
         (list[int], "[1, null]"),
         (list[int], "[1"),
         (dict[str, int], '{"a": "b"}'),
@@ -197,6 +245,9 @@ class Kennel(BaseModel):
     ("kind", "said"),
     [
         (Node, "contains itself"),
+        (Twins, "another are both 'B' in JSON"),
+        (Untyped, "has no types for x, y"),
+        (Primed, "b of Primed is an InitVar"),
         (object(), "type: .* cannot be asked for"),
         (slice, "type: slice cannot be asked for as JSON"),
         (len, "cannot be asked for as JSON"),

@@ -72,9 +72,9 @@ DEATHS = {
     "abort": ("import os; os.abort()", "restarted: it"),
     "exit of libc": ("import ctypes; ctypes.CDLL(None).exit(7)", "exit status 7"),
     "closed protocol": ("import os; os.close(3)", "restarted: it"),
-    "no builtins": ("import builtins; builtins.__dict__.clear()", "exit status"),
 }
 HARMLESS = {
+    "no builtins": "import builtins; builtins.__dict__.clear()",
     "exit": "import sys; sys.exit(1)",
     "raised interrupt": "raise KeyboardInterrupt",
     "an error that cannot be shown": "class E(Exception):\n    def __str__(s): 1 / 0\nraise E",
@@ -236,7 +236,7 @@ async def test_two_hundred_calls_from_threads_get_each_their_own_answer(
         ("llm_query('x', choices=[str(i) for i in range(300_000)])", "llm_query cannot be sent"),
         ("s = {}\nfor _ in range(500): s = {'a': s}\nllm_query('x', schema=s)", "levels deep"),
         ("llm_query('x', schema={'a': float('nan')})", "not JSON compliant"),
-        ("llm_query('x', schema={1: 2, '1': 3, 'n': '\\ud800'})", ""),
+        ("llm_query_batched(['x'], schema={1: 2, '1': 3, 'n': '\\ud800'})", ""),
         ("llm_query('x', choices=['\\ud800'])", ""),
         ("len(llm_query_batched(['x'] * 10_000))", ""),
     ],

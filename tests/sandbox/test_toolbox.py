@@ -279,6 +279,10 @@ FINISHES = {
     "FINAL({'b', 'a'})": "a, b",
     "FINAL({'k': [1]})": '{"k": [1]}',
     "FINAL([{'k': 1}])": '[{"k": 1}]',
+    "import datetime\nFINAL({datetime.date(2024, 1, 1): 5})": '{"2024-01-01": 5}',
+    "FINAL({(1, 2): {3, 4}})": '{"1, 2": [3, 4]}',
+    "FINAL([{1: {True: 2}, None: 3}])": '[{"1": {"true": 2}, "null": 3}]',
+    "import enum\nclass C(enum.Enum):\n    A = 'a'\nFINAL({C.A: C.A})": '{"a": "a"}',
     "final('low')": "low",
     "v = 7\nFINAL_VAR('v')": "7",
     "v = 8\nFINAL_VAR(v)": "8",
@@ -299,7 +303,20 @@ async def test_every_spelling_of_final_finishes(open_repl: OpenRepl, code: str, 
     assert (await repl("1")).final is None
 
 
-@pytest.mark.parametrize("code", ["FINAL(None)", "FINAL_VAR('missing')", "FINAL('x' * 2_000_000)"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "FINAL(None)",
+        "FINAL_VAR('missing')",
+        "FINAL('x' * 2_000_000)",
+        "FINAL(SubcallFailure('r'))",
+        "FINAL({'x': SubcallFailure('r')})",
+        "FINAL([[SubcallFailure('r')]])",
+        "FINAL([{'x': (1, {SubcallFailure('r')})}])",
+        "FINAL({1: 'a', '1': 'b'})",
+        "x = []\nx.append(x)\nFINAL(x)",
+    ],
+)
 async def test_what_is_no_answer_does_not_finish(open_repl: OpenRepl, code: str) -> None:
     result = await (await open_repl())(code)
     assert result.final is None

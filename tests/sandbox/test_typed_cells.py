@@ -162,3 +162,30 @@ async def test_what_a_validator_breaks_is_a_failure_of_its_item(open_repl: OpenR
     assert result.error is None
     assert "ZeroDivisionError: division by zero" in (result.result or "")
     assert (result.result or "").endswith("Share(of=2)]")
+
+
+OWN_ERROR = """
+    from dataclasses import dataclass
+
+    class Bad(Exception):
+        pass
+
+    @dataclass
+    class Scored:
+        score: int
+
+        def __post_init__(self):
+            if self.score < 0:
+                raise Bad("negative")
+
+    llm_query_batched(['{"score": 1}', '{"score": -1}', '{"score": 2}'], type=Scored)
+    """
+
+
+async def test_what_a_validator_raises_is_the_failure_of_its_own_item(open_repl: OpenRepl) -> None:
+    repl = await open_repl(host=EchoHost(same))
+    result = await repl(textwrap.dedent(OWN_ERROR))
+    assert result.error is None
+    shown = await repl("one, two, three = _\nprint(one, three)\ntwo.reason")
+    assert shown.stdout == "Scored(score=1) Scored(score=2)\n"
+    assert "Bad: negative" in (shown.result or "")

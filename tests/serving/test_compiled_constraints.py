@@ -88,6 +88,37 @@ async def test_a_caller_that_is_cancelled_stops_nobody_elses(
     assert automata.built == 1
 
 
+async def test_what_nobody_waits_for_is_given_up() -> None:
+    async with contextlib.aclosing(compiled()) as automata:
+        hostile = [Regex(f"(a|b)*a(a|b){{{n}}}") for n in range(22, 30)]
+        asked = [asyncio.create_task(automata.get(one)) for one in hostile]
+        await asyncio.wait(asked, timeout=0.5)
+        for one in asked:
+            one.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        assert accepts(await asyncio.wait_for(automata.get(YEAR), 20), "1999")
+        assert automata.built <= 2
+
+
+async def test_only_so_many_wait_to_be_built() -> None:
+    async with contextlib.aclosing(compiled(BuildLimits(waiting=2))) as automata:
+        asked = [automata.get(Regex(pattern)) for pattern in ("a", "b", "c", "a")]
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        assert [isinstance(one, Automaton) for one in results] == [True, True, False, True]
+        assert "wait to be prepared already" in str(results[2])
+        assert isinstance(await automata.get(Regex("c")), Automaton)
+
+
+async def test_refusals_put_no_automaton_out() -> None:
+    async with contextlib.aclosing(compiled(BuildLimits(kept=1))) as automata:
+        await automata.get(YEAR)
+        for pattern in ("(?=a)b", "(?=a)c"):
+            with pytest.raises(ModelError):
+                await automata.get(Regex(pattern))
+        await automata.get(YEAR)
+        assert automata.built == 3
+
+
 async def test_the_least_used_go_first() -> None:
     async with contextlib.aclosing(compiled(BuildLimits(kept=2))) as automata:
         for pattern in ("a", "b", "a", "c", "a"):

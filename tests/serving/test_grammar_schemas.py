@@ -134,3 +134,11 @@ def test_a_part_that_may_be_anything_is_open(schema: dict[str, Any], *, expected
 def test_what_is_no_schema_is_an_error_of_the_call() -> None:
     with pytest.raises(ModelError, match="not JSON"):
         server_schema("{")
+
+
+def test_listed_names_of_dicts_in_dicts_are_not_multiplied_without_end() -> None:
+    schema: dict[str, object] = {"type": "string"}
+    for _ in range(10):
+        listed = {"enum": [f"n{n}" for n in range(40)]}
+        schema = {"type": "object", "propertyNames": listed, "additionalProperties": schema}
+    assert len(server_schema(json.dumps(schema))) < 20_000

@@ -6,6 +6,13 @@ from pathlib import Path
 import pytest
 
 from rlm_local.capacity import FixedServer
+from rlm_local.engine.batch_items import Caller
+from rlm_local.engine.budget import Budget
+from rlm_local.engine.journal import Journal
+from rlm_local.engine.models import Models
+from rlm_local.engine.retry import RetryPolicy
+from rlm_local.engine.scheduler import Asked, Scheduler
+from rlm_local.engine.typed_replies import misfit
 from rlm_local.errors import ConfigError, ModelBusy, ModelError, ModelUnavailable, ServerError
 from rlm_local.serving.chat_wire import Dialect
 from rlm_local.serving.openai_model import Endpoint, OpenAIModel, probe
@@ -14,6 +21,7 @@ from rlm_local.types import (
     Choices,
     Constraint,
     JsonSchema,
+    Limits,
     Message,
     ModelRequest,
     Regex,
@@ -21,6 +29,7 @@ from rlm_local.types import (
     Usage,
 )
 from tests.fakes.openai_server import Fault, OpenAIServer
+from tests.fakes.parts import HandClock, ListSink
 
 KEY = "sk-very-secret"
 CONSTRAINTS = [Choices(("yes", "no")), Regex("yes|no"), JsonSchema('{"enum": ["yes", "no"]}')]
@@ -320,12 +329,29 @@ async def test_concurrent_typed_calls_keep_their_own_replies(server: OpenAIServe
 
 
 @pytest.mark.parametrize("dialect", ["openai", "vllm"])
-async def test_a_constraint_that_was_not_held_is_an_error(
+async def test_a_reply_that_does_not_fit_comes_back_for_the_caller_to_judge(
     server: OpenAIServer, dialect: Dialect
 ) -> None:
     server.options.replies = ["perhaps"]
-    with pytest.raises(ModelError, match="perhaps"):
-        await complete(server, ask(constraint=Choices(("yes", "no"))), dialect)
+    assert await complete(server, ask(constraint=Choices(("yes", "no"))), dialect) == "perhaps"
+
+
+@pytest.mark.parametrize("dialect", ["openai", "vllm"])
+async def test_a_sub_call_that_does_not_fit_is_asked_again_and_then_a_typed_failure(
+    server: OpenAIServer, dialect: Dialect
+) -> None:
+    model = model_at(server, dialect=dialect)
+    scheduler = Scheduler(Models(model, model), RetryPolicy(), seed=None)
+    caller = Caller(Budget(Limits(), "run", HandClock()), Journal(ListSink(), "run"), 1)
+    asked = Asked(8, Choices(("yes", "no")))
+    try:
+        server.options.replies = ["perhaps", "yes"]
+        assert (await scheduler.ask(["a"], asked, caller))[0].text == "yes"
+        assert [body["max_tokens"] for body in server.requests] == [8, 32]
+        server.options.replies = ["perhaps"]
+        assert (await scheduler.ask(["b"], asked, caller))[0].error == misfit("perhaps")
+    finally:
+        await model.aclose()
 
 
 @pytest.mark.parametrize("dialect", ["openai", "vllm"])

@@ -40,6 +40,7 @@ def test_a_pattern_that_backtracks_for_ever_elsewhere_is_answered_here() -> None
     [
         Choices(()),
         Regex("("),
+        Regex("a)|(?:b"),
         Regex(r"(a)\1"),
         JsonSchema("{"),
         JsonSchema("[]"),
@@ -49,6 +50,11 @@ def test_a_pattern_that_backtracks_for_ever_elsewhere_is_answered_here() -> None
 def test_a_constraint_that_makes_no_sense_is_refused_by_name(constraint: Constraint) -> None:
     with pytest.raises(ModelError, match=r"not (a usable|JSON|a JSON)|no choices"):
         check_constraint(constraint)
+
+
+def test_a_pattern_that_would_be_kept_as_megabytes_is_refused() -> None:
+    with pytest.raises(ModelError, match="counts to 10,000 in all"):
+        check_constraint(Regex("[^a]{10000}"))
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,19 @@ def doubling(depth: int) -> dict[str, Any]:
 
 
 HOSTILE = {
-    "long": ({"enum": ["x" * 70_000]}, "characters; at most 65,536"),
+    "long": ({"enum": ["x" * 17_000]}, "more than 16,384 characters"),
     "deep": (nested(100), "nested too deeply"),
-    "endless": (nested(100_000), "nested too deeply"),
-    "doubling": (doubling(20), "more than 2,000 parts"),
-    "wide": ({"anyOf": [{}] * 3000}, "more than 2,000 parts"),
+    "endless": (nested(100_000), "more than 16,384 characters"),
+    "hardly written": (nested(4_000), "nested too deeply"),
+    "values": (
+        {"$defs": {"v": {"enum": list(range(400))}}, "items": {"$ref": "#/$defs/v"},
+         "contains": {"$ref": "#/$defs/v"}, "not": {"$ref": "#/$defs/v"}},
+        "lists more than 1,000 values",
+    ),
+    "a count": ({"pattern": "(a{3000}|b{ 1, 2500 })"}, "counts to 5,500 in all"),
+    "patterns": ({"anyOf": [{"pattern": str(n)} for n in range(40)]}, "40 different patterns"),
+    "doubling": (doubling(10), "more than 500 parts"),
+    "wide": ({"anyOf": [{}] * 3000}, "more than 500 parts"),
     "itself": ({"$ref": "#"}, "refers to itself by '#'"),
     "in a circle": (
         {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"items": {"$ref": "#/$defs/a"}}},
@@ -37,7 +45,7 @@ HOSTILE = {
     "a chain": (
         {"$defs": {f"a{n}": {"$ref": f"#/$defs/a{n + 1}"} for n in range(200)} | {"a200": {}},
          "$ref": "#/$defs/a0"},
-        "64 levels deep, references followed",
+        "24 levels deep, references followed",
     ),
     "elsewhere": ({"$ref": "https://example.org/x"}, "only to its own parts"),
     "a file": ({"items": {"$ref": "file:///etc/passwd"}}, "only to its own parts"),
@@ -64,8 +72,8 @@ def test_a_schema_that_could_grow_without_end_is_refused(schema: dict[str, Any],
         {"$defs": {"a~/b": {"items": True}}, "$ref": "#/$defs/a~0~1b"},
         {"anyOf": [{"$ref": "#/$defs/n"}, {"items": {"$ref": "#/$defs/n"}}], "$defs": {"n": {}}},
         {"additionalProperties": False},
-        nested(50),
-        doubling(8),
+        nested(20),
+        doubling(6),
     ],
 )
 def test_names_and_data_are_no_keywords(schema: dict[str, Any]) -> None:

@@ -101,8 +101,7 @@ def test_a_pattern_that_cannot_be_searched_in_linear_time_is_not_searched(
 
 def test_ways_through_a_schema_that_double_at_each_step_come_to_an_end() -> None:
     assert fits(entangled(5), 1)
-    with pytest.raises(ModelError, match="too many references"):
-        fits(entangled(40), 1)
+    assert not fits(entangled(40), 1)
     nested: dict[str, Any] = {}
     for _ in range(40):
         nested = {"allOf": [nested], "unevaluatedItems": False}

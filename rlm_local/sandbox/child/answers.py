@@ -22,12 +22,12 @@ def answer_text(value: object) -> str:
     Raises:
         ValueError: there is no answer in it, with what to do instead.
     """
-    failure = next((item for item in _items(value) if isinstance(item, SubcallFailure)), None)
-    if failure is not None:
-        raise ValueError(f"not an answer: a sub-call failed ({failure.reason}); find it otherwise")
     if value is None:
         raise ValueError("FINAL(None) is no answer; give the value you found")
-    text = _text(value)
+    try:
+        text = _text(_written(value))
+    except RecursionError:
+        raise ValueError("not an answer: it contains itself, or is nested too deep") from None
     if len(text) > _MAX_CHARS:
         raise ValueError(
             f"an answer of {len(text):,} characters; at most {_MAX_CHARS:,}: "
@@ -69,26 +69,51 @@ class Answers:
             self.final = answer_text(given.get("content"))
 
 
-def _items(value: object) -> list[object]:
-    if isinstance(value, list | tuple | set | frozenset):
-        return list(value)
-    return [value]
-
-
 def _text(value: object) -> str:
+    """The text of what `_written` gave."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(item, _SCALARS) for item in value):
+        return ", ".join(map(str, value))
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _written(value: object) -> object:
+    """A value as lists, dicts with keys of text, and plain values; nothing of it is left out.
+
+    Raises:
+        ValueError: a sub-call that failed is in it, or two keys are written alike.
+    """
     value = _plain(value)
+    if isinstance(value, SubcallFailure):
+        raise ValueError(f"not an answer: a sub-call failed ({value.reason}); find it otherwise")
     if isinstance(value, str):
         return str.__str__(value)
+    if value is None or isinstance(value, _SCALARS):
+        return value
     if isinstance(value, set | frozenset):
-        value = sorted(map(_plain, value), key=str)
+        return [_written(item) for item in sorted(map(_plain, value), key=str)]
     if isinstance(value, list | tuple):
-        value = [_plain(item) for item in value]
-        if all(isinstance(item, _SCALARS) for item in value):
-            return ", ".join(map(str, value))
-        return json.dumps(value, ensure_ascii=False, default=_as_json)
-    if isinstance(value, Mapping):
-        return json.dumps(dict(value), ensure_ascii=False, default=_as_json, skipkeys=True)
-    return str(value)
+        return [_written(item) for item in value]
+    if not isinstance(value, Mapping):
+        return str(value)
+    written: dict[str, object] = {}
+    for key, item in value.items():
+        name = _key(key)
+        if name in written:
+            raise ValueError(f"not an answer: two keys are both written as {name!r:.100}")
+        written[name] = _written(item)
+    return written
+
+
+def _key(key: object) -> str:
+    """A key as JSON has it: a text, also where Python's is a date, a tuple or a number."""
+    key = _written(key)
+    if key is None or isinstance(key, bool | int | float):
+        return json.dumps(key)
+    return _text(key)
 
 
 def _plain(value: object) -> object:
@@ -103,8 +128,3 @@ def _plain(value: object) -> object:
     if hasattr(value, "__dataclass_fields__"):
         return {name: getattr(value, name, None) for name in value.__dataclass_fields__}
     return value
-
-
-def _as_json(value: object) -> object:
-    plain = _plain(value)
-    return str(value) if plain is value else plain

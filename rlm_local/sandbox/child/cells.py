@@ -5,6 +5,7 @@ cell's own lines. What a cell can call is `toolbox`'s business, how it travels `
 """
 
 import ast
+import builtins
 import linecache
 import re
 import sys
@@ -25,6 +26,7 @@ _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _NO_EXPRESSION = re.compile(r"\A\s|[\n\r\f;]| = |\A(?:import|from|def|class|for|with|if|del) ")
 """Cells that are not worth a try; one that this does not match may be anything."""
 _OUTERMOST_FRAMES, _INNERMOST_FRAMES = 4, 12
+_put_back = builtins.__dict__.update  # whatever a cell makes of `builtins`, this is its dict
 
 
 class CellFinished(BaseException):
@@ -65,22 +67,29 @@ class CellRunner:
         module = types.ModuleType("__main__")
         sys.modules["__main__"] = module
         self.namespace: dict[str, object] = module.__dict__
+        # Taken now and not when this is imported: what the REPL itself put there stays.
+        self._builtins = dict(builtins.__dict__)
         self._interrupts = interrupts
         self._output_chars = output_chars
         self._ballast = bytearray(_BALLAST_BYTES)
 
     def run(self, code: str, number: int, tools: CellTools) -> CellOutcome:
-        """Run one cell; never raises for what the cell does."""
+        """Run one cell.
+
+        Raises:
+            SystemExit: earlier cells left a namespace that takes no tools; a new process does.
+        """
         outcome = CellOutcome()
         printed = CappedText(self._output_chars)
         # `printed` has what print and tracebacks use of a text stream, no file behind it
         sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = printed  # type: ignore[misc, assignment]
 
-        def execute() -> None:
-            tools.install(number)
-            self._execute(code, f"<cell {number}>", outcome)
-
-        error = self._interrupts.guard(execute)
+        error = self._interrupts.guard(lambda: self._prepare(number, tools))
+        if error is not None and not issubclass(type(error), KeyboardInterrupt):
+            raise SystemExit("the tools cannot be put into the namespace of the cells")
+        if error is None:
+            error = self._interrupts.guard(lambda: self._execute(code, f"<cell {number}>", outcome))
+        _put_back(self._builtins)  # our own code runs on them as well
         if error is None:
             error = self._interrupts.guard(tools.after_cell)
         # By type: isinstance would ask an error of the cell's for its `__class__`.
@@ -94,6 +103,11 @@ class CellRunner:
         outcome.interrupted |= self._interrupts.was_raised
         outcome.stdout, outcome.stdout_chars = printed.text(), printed.total_chars
         return outcome
+
+    def _prepare(self, number: int, tools: CellTools) -> None:
+        _put_back(self._builtins)  # a thread of an earlier cell may have changed them since
+        self.namespace["__builtins__"] = builtins
+        tools.install(number)
 
     def _execute(self, code: str, filename: str, outcome: CellOutcome) -> None:
         lines = [line + "\n" for line in code.split("\n")]

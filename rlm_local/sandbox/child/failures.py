@@ -20,7 +20,11 @@ class SubcallError(RuntimeError):
 
 
 class ReplyTypeError(SubcallError):
-    """A reply that is not of the type asked for, also when asked again; `text` is the reply."""
+    """A reply that is not of the type asked for; `text` is the reply.
+
+    Of the wrong form also when asked again; or refused by the type's own conversion, and then
+    not asked again.
+    """
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(reason)

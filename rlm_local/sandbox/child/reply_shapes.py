@@ -5,6 +5,7 @@ TypedDict, NamedTuple, dataclasses, and these inside each other. All else is `No
 """
 
 import json
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -90,6 +91,9 @@ def _class(kind: type, inner: tuple[object, ...]) -> Shape:
         return _dataclass(kind, inner)
     if issubclass(kind, tuple) and hasattr(kind, "_field_defaults"):
         hints = _hints(kind)
+        if untyped := [name for name in getattr(kind, "_fields", ()) if name not in hints]:
+            names = ", ".join(untyped)
+            raise TypeError(f"type: {_name(kind)} has no types for {names}; use typing.NamedTuple")
         required = [name for name in hints if name not in kind._field_defaults]
         return _record(kind, hints, required, inner)
     bare = {list: list[Any], dict: dict[str, Any], set: set[Any], tuple: tuple[Any, ...]}
@@ -136,7 +140,10 @@ def _integer(value: object) -> int:
 def _number(value: object) -> float:
     if type(value) not in (int, float):
         raise ValueError(f"{value!r:.100} is {_json_kind(value)}, not a number")
-    return float(typing.cast("float", value))
+    number = float(typing.cast("float", value))
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r:.100} is not a finite number")
+    return number
 
 
 _SCALARS: dict[type, Shape] = {
@@ -153,20 +160,37 @@ def _moment(kind: Kind) -> Shape:
     schema: dict[str, object] = {"type": "string", "format": formats[kind.__name__]}
     if kind.__name__ == "date":
         schema["pattern"] = _DATE
-    return Shape(schema, lambda value: kind.fromisoformat(text(value)))
+
+    def value_of(value: object) -> object:
+        written = typing.cast("str", text(value))
+        if kind.__name__ == "datetime" and not any(mark in written for mark in "Tt "):
+            raise ValueError(f"{written!r:.100} is a date without a time of day")
+        return kind.fromisoformat(written)
+
+    return Shape(schema, value_of)
 
 
 def _one_of(members: list[object]) -> Shape:
     """Members of an Enum stand for their values, or their names where those are no JSON."""
-    plain = {member: _stand_in(member) for member in members}
+    plain: dict[tuple[bool, object], object] = {}
+    for member in members:
+        known = _json_key(_stand_in(member))
+        if known in plain:
+            raise TypeError(f"type: {member!r:.100} and another are both {known[1]!r:.100} in JSON")
+        plain[known] = member
+    stand_ins = [stands_for for _, stands_for in plain]
 
     def value_of(value: object) -> object:
-        for member, stands_for in plain.items():
-            if stands_for == value and type(stands_for) is type(value):
-                return member
-        raise ValueError(f"{value!r:.100} is none of {list(plain.values())!r:.200}")
+        if isinstance(value, list | dict) or _json_key(value) not in plain:
+            raise ValueError(f"{value!r:.100} is none of {stand_ins!r:.200}")
+        return plain[_json_key(value)]
 
-    return Shape({"enum": list(plain.values())}, value_of)
+    return Shape({"enum": stand_ins}, value_of)
+
+
+def _json_key(value: object) -> tuple[bool, object]:
+    """Equal for values that are the same in JSON: 1 is 1.0 there, and not true."""
+    return isinstance(value, bool), value
 
 
 def _stand_in(member: object) -> object:
@@ -228,8 +252,11 @@ def _fields(value: object) -> dict[str, Any]:
 
 
 def _dict(key: Shape, item: Shape) -> Shape:
-    """Keys are texts in JSON: those of other types are read from the text they were written as."""
-    is_text = key.schema.get("type") == "string"
+    """Keys are texts in JSON: those of other types are read from the text they were written as.
+
+    Where both a text and another type would do, as in `int | str`, "1" is the number.
+    """
+    is_text = key.schema.get("type") == "string" or not key.schema
     names = key.schema.get("enum")
     schema: dict[str, object] = {"type": "object", "additionalProperties": item.schema}
     if isinstance(names, list) and all(isinstance(name, str) for name in names):
@@ -237,12 +264,25 @@ def _dict(key: Shape, item: Shape) -> Shape:
         schema["propertyNames"] = {"enum": names}
 
     def value_of(value: object) -> object:
-        return {
-            key.value_of(name if is_text else json.loads(name)): item.value_of(each)
-            for name, each in _fields(value).items()
-        }
+        read: dict[object, object] = {}
+        for name, each in _fields(value).items():
+            known = key.value_of(name) if is_text else _key(key, name)
+            if known in read:
+                raise ValueError(f"{name!r:.100} is a key that is there already: {known!r:.100}")
+            read[known] = item.value_of(each)
+        return read
 
     return Shape(schema, value_of)
+
+
+def _key(key: Shape, name: str) -> object:
+    try:
+        return key.value_of(json.loads(name))
+    except _CONVERSION_ERRORS as error:
+        try:
+            return key.value_of(name)
+        except _CONVERSION_ERRORS:
+            raise ValueError(f"the key {name!r:.100}: {error}") from error
 
 
 def _typed_dict(kind: Kind, inner: tuple[object, ...]) -> Shape:
@@ -253,6 +293,9 @@ def _dataclass(kind: Kind, inner: tuple[object, ...]) -> Shape:
     import dataclasses
 
     hints = _hints(kind)
+    for name, hint in hints.items():
+        if hint is dataclasses.InitVar or isinstance(hint, dataclasses.InitVar):
+            raise TypeError(f"type: {name} of {_name(kind)} is an InitVar; write a plain field")
     fields = [field for field in dataclasses.fields(kind) if field.init]
     required = [
         field.name

@@ -7,8 +7,9 @@ where the REPL has it.
 
 import importlib
 import json
+import traceback
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 from rlm_local.sandbox.child.reply_shapes import Kind, NotPlain, literal_values, shape_of
 
@@ -16,10 +17,6 @@ __all__ = ["JSON", "TEXT", "ReplyForm", "reply_form"]
 
 _MOST_CHOICES = 1000
 _REASON_CHARS = 500
-# What converting a reply may raise, the cell's own validators included.
-_MISFITS = (ValueError, TypeError, AssertionError, ArithmeticError, AttributeError, LookupError,
-            RecursionError)  # fmt: skip
-
 
 ValidationError: TypeAlias = Any
 """Pydantic's, which is not imported here."""
@@ -39,9 +36,10 @@ class ReplyForm(NamedTuple):
         """
         try:
             return self.convert(text)
-        except _MISFITS as error:
-            words = str(error) if isinstance(error, ValueError) else f"{_kind(error)}: {error}"
-            raise ValueError(words[:_REASON_CHARS]) from error
+        except Exception as error:  # the cell's own validators raise what they like
+            # Not str(): of an error of the cell's it is the cell's code too.
+            words = "".join(traceback.format_exception_only(error)).strip()
+            raise ValueError(words.removeprefix("ValueError: ")[:_REASON_CHARS]) from error
 
 
 def reply_form(kind: Kind) -> ReplyForm:
@@ -99,6 +97,7 @@ def _by_pydantic(kind: Kind, name: str) -> ReplyForm:
         raise TypeError(f"type: {name} cannot be asked for as JSON: {reason}") from error
 
     def convert(text: str) -> object:
+        _parsed(text)  # pydantic takes NaN, and of two fields of one name the last
         try:
             return adapter.validate_json(text)
         except pydantic.ValidationError as error:
@@ -117,13 +116,22 @@ def _faults(error: ValidationError) -> str:
 
 def _parsed(text: str) -> object:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_number, object_pairs_hook=_fields)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"not whole JSON: {error}") from error
 
 
-def _kind(error: BaseException) -> str:
-    return type(error).__name__
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _fields(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = [name for name in fields if names.count(name) > 1]
+        raise ValueError(f"fields given more than once: {twice!r:.200}")
+    return fields
 
 
 TEXT = ReplyForm({}, lambda text: text)

@@ -133,7 +133,9 @@ class Toolbox:
         """One reply of the worker model: text, a value of `type`, or the JSON value of `schema`.
 
         Raises:
-            ReplyTypeError: the reply is not of the form asked for, nor when asked again.
+            ReplyTypeError: the reply is not of the form asked for, nor when asked again. One
+                that only the conversion to `type` refuses (a validator of the cell's, a day that
+                no month has) is not asked again.
             SubcallError: there is no reply to make a `type` of.
         """
         is_batch = isinstance(prompt, list | tuple)
