@@ -130,10 +130,6 @@ _DEAD = {
     "abort": "os.abort()",
     "exit of libc": "import ctypes; ctypes.CDLL(None).exit(0)",
     "protocol closed": "os.close(3)",
-    "no builtins": """
-import builtins
-for name in list(vars(builtins)): vars(builtins).pop(name)
-""",
 }
 _VIOLATIONS = {
     name: f"os.write(3, {data})\ntime.sleep(600)"
@@ -148,6 +144,10 @@ _VIOLATIONS = {
 }
 _HARMLESS = {
     "sys.exit": "import sys; sys.exit(1)",
+    "no builtins": """
+import builtins
+for name in list(vars(builtins)): vars(builtins).pop(name)
+""",
     "raises an interrupt": "raise KeyboardInterrupt",
     "str of an error raises": """
 class E(Exception):
