@@ -2,12 +2,14 @@
 
     pip install vllm-router
     python -m benchmarks.router_recipe [--prompts 200] [--stack cpu-tiny]
+    python -m benchmarks.router_recipe --without-router
 
 The recipe of docs/many-machines.md, run. Two vLLM servers on loopback ports share one key; the
 router stands before them; the engine sends the same kind of batch (pieces of text, several
 questions on each) three times: spread by `round_robin`, by `cache_aware`, and by `cache_aware`
 with one replica killed by `kill -9` once a third of the batch is answered. Each time the texts are
-new, so that nothing is in a prefix cache before.
+new, so that nothing is in a prefix cache before. Without a router the engine is given both
+addresses and picks the replica itself: a batch, and one with a replica killed.
 """
 
 import argparse
@@ -112,38 +114,56 @@ async def _send(
     scene: _Scene, policy: Policy, seed: int, on_done: Callable[[int], None] = lambda n_done: None
 ) -> tuple[Batch, dict[str, Value]]:
     """One batch through a router of its own; its row says what each replica did."""
+    sequences = scene.replicas[0].plan.max_num_seqs
+    async with Router(
+        _origins(scene),
+        policy=policy,
+        sequences=sequences,
+        program=scene.arguments.router,
+        log=scene.folder / f"router-{seed}.log",
+    ) as router:
+        # As many as both can run: a router asks a replica for the tokens of every prompt first,
+        # and with hundreds waiting there that takes longer than it allows.
+        paced = FixedServer(router.base_url, 2 * sequences)
+        batch, row = await _send_to(scene, (router.base_url,), seed, on_done, server=paced)
+        decided = await router.decisions()
+    told = ", ".join(f"{name} {n}" for name, n in sorted(decided.items()))
+    return batch, {**row, "run": policy, "router decided": told}
+
+
+async def _send_to(
+    scene: _Scene,
+    addresses: tuple[str, ...],
+    seed: int,
+    on_done: Callable[[int], None],
+    *,
+    server: FixedServer | None = None,
+) -> tuple[Batch, dict[str, Value]]:
+    """One batch to what answers at the addresses."""
     arguments = scene.arguments
     prompts = prompts_of(
         seed, prompts=arguments.prompts, questions=arguments.questions, words=arguments.words
     )
     before = [await read_metrics(replica.endpoint) for replica in scene.replicas]
-    origins = [replica.endpoint.base_url.removesuffix("/v1") for replica in scene.replicas]
-    sequences = scene.replicas[0].plan.max_num_seqs
-    async with Router(
-        origins,
-        policy=policy,
-        sequences=sequences,
-        program=arguments.router,
-        log=scene.folder / f"router-{seed}.log",
-    ) as router:
-        served = Served((router.base_url,), scene.key, _MODEL)
-        opened = await open_endpoints(EndpointNames(served, served), Settings())
-        worker = opened.models.worker
+    served = Served(addresses, scene.key, _MODEL)
+    opened = await open_endpoints(EndpointNames(served, served), Settings())
+    worker = opened.models.worker
+    if server is not None:
         assert isinstance(worker, OpenAIModel)
-        # As many as both can run: a router asks a replica for the tokens of every prompt first,
-        # and with hundreds waiting there that takes longer than it allows.
-        paced = replace(worker, server=FixedServer(router.base_url, 2 * sequences))
-        try:
-            batch = await send_batch(
-                paced, prompts, options=f"choices={list(_LABELS)}", on_done=on_done
-            )
-        finally:
-            await paced.aclose()
-            await opened.aclose()
-        decided = await router.decisions()
+        worker = replace(worker, server=server)
+    try:
+        batch = await send_batch(
+            worker, prompts, options=f"choices={list(_LABELS)}", on_done=on_done
+        )
+    finally:
+        await worker.aclose()
+        await opened.aclose()
     after = [await read_metrics(replica.endpoint) for replica in scene.replicas]
-    told = ", ".join(f"{name} {n}" for name, n in sorted(decided.items()))
-    return batch, {**_row(policy, batch, _shares(before, after)), "router decided": told}
+    return batch, _row("engine", batch, _shares(before, after))
+
+
+def _origins(scene: _Scene) -> list[str]:
+    return [replica.endpoint.base_url.removesuffix("/v1") for replica in scene.replicas]
 
 
 def _shares(
@@ -186,25 +206,17 @@ def _kill(replica: VllmServer) -> None:
             process.kill()
 
 
-async def _batches(scene: _Scene) -> Report:
+async def _through_routers(scene: _Scene) -> Report:
     spread, spread_row = await _send(scene, "round_robin", seed=1)
     kept, kept_row = await _send(scene, "cache_aware", seed=2)
     at = scene.arguments.prompts // 3
-
-    def on_done(n_done: int) -> None:
-        if n_done == at:
-            _kill(scene.replicas[0])
-
-    killed, killed_row = await _send(scene, "cache_aware", seed=3, on_done=on_done)
+    killed, killed_row = await _send(scene, "cache_aware", seed=3, on_done=_killing(scene, at))
     killed_row["run"] = f"cache_aware, one killed after {at}"
     rates = [row["from prefix caches"] for row in (kept_row, spread_row)]
-    n_prompts = len(set(killed.prompts))
     return Report(
-        f"{n_prompts} sub-calls through vllm-router to two replicas",
+        f"{len(set(killed.prompts))} sub-calls through vllm-router to two replicas",
         (
-            Measure("lost, one replica killed", float(killed.lost), "", "at most", 0.0),
-            Measure("doubled, one replica killed", float(killed.doubled), "", "at most", 0.0),
-            Measure("answered", float(n_prompts - killed.lost), "", "sent", float(n_prompts)),
+            *_nothing_lost(killed),
             Measure(
                 "from prefix caches, cache_aware",
                 float(rates[0] or 0.0),
@@ -215,6 +227,51 @@ async def _batches(scene: _Scene) -> Report:
             Measure("batch, cache_aware", kept.seconds, "s", "round_robin", spread.seconds),
         ),
         (spread_row, kept_row, killed_row),
+    )
+
+
+async def _by_the_engine(scene: _Scene) -> Report:
+    addresses = tuple(replica.endpoint.base_url for replica in scene.replicas)
+    alone, alone_row = await _send_to(scene, addresses[:1], 4, lambda n_done: None)
+    alone_row["run"] = "engine, one replica"
+    both, both_row = await _send_to(scene, addresses, 5, lambda n_done: None)
+    at = scene.arguments.prompts // 3
+    killed, killed_row = await _send_to(scene, addresses, 6, _killing(scene, at))
+    killed_row["run"] = f"engine, one killed after {at}"
+    n_alone, n_both = (row["from prefix caches"] for row in (alone_row, both_row))
+    return Report(
+        f"{len(set(killed.prompts))} sub-calls by the engine to two replicas",
+        (
+            *_nothing_lost(killed),
+            Measure(
+                "from prefix caches, two replicas",
+                float(n_both or 0.0),
+                "",
+                "one replica, same run",
+                float(n_alone or 0.0),
+            ),
+            Measure("batch, two replicas", both.seconds, "s", "one replica", alone.seconds),
+        ),
+        (alone_row, both_row, killed_row),
+    )
+
+
+def _killing(scene: _Scene, at: int) -> Callable[[int], None]:
+    """Kills the first replica once so many prompts are answered."""
+
+    def on_done(n_done: int) -> None:
+        if n_done == at:
+            _kill(scene.replicas[0])
+
+    return on_done
+
+
+def _nothing_lost(killed: Batch) -> tuple[Measure, ...]:
+    n_prompts = len(set(killed.prompts))
+    return (
+        Measure("lost, one replica killed", float(killed.lost), "", "at most", 0.0),
+        Measure("doubled, one replica killed", float(killed.doubled), "", "at most", 0.0),
+        Measure("answered", float(n_prompts - killed.lost), "", "sent", float(n_prompts)),
     )
 
 
@@ -232,7 +289,8 @@ async def measure(arguments: argparse.Namespace) -> Report:
         for replica in replicas:
             parts.push_async_callback(replica.stop)
             await replica.start()
-        return await _batches(_Scene(replicas, key, arguments, folder))
+        scene = _Scene(replicas, key, arguments, folder)
+        return await (_by_the_engine if arguments.without_router else _through_routers)(scene)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -242,6 +300,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--words", type=int, default=160, help="of a piece of text")
     parser.add_argument("--stack", default="cpu-tiny", help="whose worker the replicas serve")
     parser.add_argument("--router", type=Path, help="vllm-router, where it is not on the PATH")
+    parser.add_argument("--without-router", action="store_true", help="the engine picks replicas")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
     report = asyncio.run(measure(arguments))
