@@ -30,7 +30,7 @@ IN_MEMORY_CHARS = 2_000_000
 """Indexes of texts up to this long are built in a moment and not kept on disk."""
 MOST_HITS = 1000
 
-_SCHEMA_VERSION = 1  # raise it when the fields, the analyzer or the cutting of passages change
+_SCHEMA_VERSION = 2  # raise it when the fields, the analyzer or the cutting of passages change
 _ANALYZER = "words"
 _MOST_TOKEN_BYTES = 255
 _READ_CHARS = 1 << 18

@@ -136,7 +136,7 @@ async def test_an_index_is_kept_for_the_next_context_with_the_same_text(
     second = open_inputs(TextInput("t", long_hay))
     assert await second.search("Vellmora", 3) == hits
     assert (builds(first), builds(second)) == (1, 0)
-    assert listing(index_folder) == [f"{second.facts.sha256}-0-v1"]
+    assert listing(index_folder) == [f"{second.facts.sha256}-0-v2"]
 
 
 async def test_a_spoilt_index_is_built_again(

@@ -10,7 +10,10 @@ from rlm_local.sandbox.child.documents import Documents
 from rlm_local.sandbox.child.hits import Hit, Hits
 from rlm_local.sandbox.child.output import PlainText
 
-__all__ = ["cut_chunks", "find_lines", "find_literally", "head_middle_tail", "rank_passages"]
+__all__ = [
+    "cut_chunks", "find_lines", "find_literally", "head_middle_tail", "literal_spans",
+    "rank_passages",
+]  # fmt: skip
 
 _META_CHARACTERS = frozenset(".^$*+?{}[]\\|()")
 _WINDOW_CHARS = 1 << 22
@@ -41,7 +44,7 @@ def find_literally(
     text: str, documents: Documents, needle: str, *, max_hits: int, context_chars: int
 ) -> list[Hit]:
     """The first lines that hold `needle` as it is, upper and lower case alike."""
-    spans = _literal_spans(text, needle, ignore_case=True)
+    spans = literal_spans(text, needle, ignore_case=True)
     return _lines_at(text, documents, spans, max_hits, context_chars, count_all=False)[0]
 
 
@@ -130,17 +133,17 @@ def _lines_at(
 
 def _spans(text: str, pattern: str, ignore_case: bool) -> tuple[Iterator[_Span], str]:
     if pattern and not _META_CHARACTERS.intersection(pattern):
-        return _literal_spans(text, pattern, ignore_case), ""
+        return literal_spans(text, pattern, ignore_case), ""
     flags = re.MULTILINE | (re.IGNORECASE if ignore_case else 0)
     try:
         compiled = re.compile(pattern, flags)
     except re.error as error:
         remark = f"; searched literally, as it is no regular expression: {error}"
-        return _literal_spans(text, pattern, ignore_case), remark
+        return literal_spans(text, pattern, ignore_case), remark
     return (match.span() for match in compiled.finditer(text)), ""
 
 
-def _literal_spans(text: str, needle: str, ignore_case: bool) -> Iterator[_Span]:
+def literal_spans(text: str, needle: str, ignore_case: bool) -> Iterator[_Span]:
     """By `str.find`, which is many times faster than the regex engine; lower-cased in windows."""
     step = _WINDOW_CHARS if ignore_case else len(text) + 1
     wanted = needle.lower() if ignore_case else needle
