@@ -14,6 +14,7 @@ __all__ = [
     "CellRan",
     "CellStarted",
     "Event",
+    "ExamplesShown",
     "GuardFired",
     "HistoryCompacted",
     "Notice",
@@ -130,6 +131,8 @@ class SubcallsStarted(_Stamp):
     batch: int
     prompts: int
     duplicates: int
+    preamble: tuple[Message, ...] = ()
+    """What stands before each prompt: a system text, worked turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +155,19 @@ class SubcallDone(_Stamp):
     origin: Literal["worker", "run", "disk", "trace"] = "worker"
     """Whose reply it is: the worker's now, one of this run, of the result cache, or of the run
     that is resumed (whose usage is then told again)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExamplesShown(_Stamp):
+    """Which worked examples the root was shown, picked by the kind of the question."""
+
+    kind: ClassVar[str] = "examples_shown"
+    question_kind: str
+    """What the question was taken for; "" where no rule knows it."""
+    coverage: str
+    """`shown`: one of the same kind; `near`: of another; `uncovered`: the kind is not known."""
+    examples: tuple[str, ...]
+    """Their kinds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +210,7 @@ Event: TypeAlias = (
     | GuardFired
     | CellStarted
     | CellRan
+    | ExamplesShown
     | SubcallsStarted
     | SubcallDone
     | HistoryCompacted
@@ -210,6 +227,7 @@ EVENT_KINDS: dict[str, type[Event]] = {
         GuardFired,
         CellStarted,
         CellRan,
+        ExamplesShown,
         SubcallsStarted,
         SubcallDone,
         HistoryCompacted,

@@ -7,6 +7,7 @@ from rlm_local.events import (
     CellRan,
     CellStarted,
     Event,
+    ExamplesShown,
     GuardFired,
     HistoryCompacted,
     Notice,
@@ -60,7 +61,7 @@ class RunStatus:
             case SubcallDone():
                 self._done += 1
                 self._count(event.usage, now_s)
-            case CellRan() | HistoryCompacted() | GuardFired() | Notice():
+            case CellRan() | ExamplesShown() | HistoryCompacted() | GuardFired() | Notice():
                 pass
             case _:
                 assert_never(event)

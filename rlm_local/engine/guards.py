@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rlm_local.engine.answer_form import in_form, misfit
 from rlm_local.engine.replies import Reply
 from rlm_local.engine.syntax import called_names, final_literals, normal_form, syntax_error, tree_of
 
@@ -17,9 +18,10 @@ __all__ = ["RunView", "Sampled", "Verdict", "judge_answer", "judge_reply"]
 
 _LOOKING = frozenset(
     {
-        "context", "documents", "records", "fields", "grep", "search", "peek", "chunks", "ask",
-        "ask_each", "classify", "extract", "map_reduce", "llm_query", "llm_query_batched",
-        "rlm_query", "rlm_query_batched",
+        "LABELS", "ask", "ask_each", "callers", "chunks", "classify", "context", "defaults",
+        "definitions", "documents", "extract", "fields", "footer", "grep", "header", "join",
+        "judged", "llm_query", "llm_query_batched", "look_up", "map_reduce", "overrides", "peek",
+        "records", "rlm_query", "rlm_query_batched", "search", "subclasses",
     }
 )  # fmt: skip
 _FINISHERS = frozenset({"FINAL", "FINAL_VAR", "final"})
@@ -58,7 +60,8 @@ class RunView:
         cells_run: normal forms of the cells that ran.
         evidence: everything cells have shown the root so far; "" if nothing.
         examples: the worked examples as one text.
-        told: what the root was told of the context at the start.
+        told: what the root was told of the context at the start, worked examples left out.
+        labels: names that lines of the context can be labelled with.
     """
 
     question: str
@@ -66,6 +69,7 @@ class RunView:
     evidence: str
     examples: str
     told: str = ""
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ def judge_answer(answer: str, view: RunView) -> Verdict | None:
     asks_number = re.search(r"\bhow many\b", view.question, re.IGNORECASE)
     if asks_number and len(value) > 200 and not re.search(r"\d", value):
         return Verdict("answer-form", "a long text without a number")
+    if wrong := misfit(in_form(value, view.question), view.question, view.labels):
+        return Verdict("answer-form", wrong)
     return None
 
 

@@ -49,12 +49,19 @@ class History:
     """
 
     def __init__(
-        self, profile: Profile, first: Message, counter: TokenCounter, *, prefill: bool
+        self,
+        profile: Profile,
+        first: Message,
+        counter: TokenCounter,
+        *,
+        prefill: bool,
+        before: Sequence[Message] | None = None,
     ) -> None:
+        """`before`: what stands before `first` in this run; None: the profile's own opening."""
         self.n_written = 0
         self._prefill = profile.prefill if prefill else ""
         self._counter = counter
-        self._opening = (*profile.opening, first)
+        self._opening = (*(profile.opening if before is None else before), first)
         self._opening_tokens = sum(self._count(message) for message in self._opening)
         self._turns: list[_Turn] = []
         self._undercount = 0

@@ -4,14 +4,13 @@ Asks no model. What this run itself was answered is the scheduler's to remember.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rlm_local.engine.recording import Recording
 from rlm_local.engine.result_keys import is_repeatable, kept_key, request_key
-from rlm_local.engine.typed_replies import fits
 from rlm_local.events import SubcallDone
 from rlm_local.interfaces import ResultCache
-from rlm_local.types import Constraint, ModelRequest, Sampling
+from rlm_local.types import ModelRequest, Sampling
 
 __all__ = ["KnownResults"]
 
@@ -36,14 +35,14 @@ class KnownResults:
         return await asyncio.to_thread(lambda: [request_key(request) for request in requests])
 
     async def on_disk(
-        self, keys: Sequence[bytes], sampling: Sampling, constraint: Constraint | None
+        self, keys: Sequence[bytes], sampling: Sampling, is_fit: Callable[[str], bool]
     ) -> dict[bytes, str]:
         """The replies of the result cache that have the form asked for, by request key."""
         if self._cache is None or not is_repeatable(sampling):
             return {}
         kept = {kept_key(self._digest, key): key for key in keys}
         found = await self._cache.get(tuple(kept))
-        return {kept[key]: reply for key, reply in found.items() if fits(reply, constraint)}
+        return {kept[key]: reply for key, reply in found.items() if is_fit(reply)}
 
     def is_on_record(self, key: bytes) -> bool:
         """Whether `on_record` has something to give."""

@@ -6,33 +6,35 @@ engine on a part of the context, with a budget below their parent's.
 
 import asyncio
 import dataclasses
-import platform
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from functools import cache
-from importlib import metadata
 
 from rlm_local.config import RunConfig
+from rlm_local.engine.answer_form import in_form
 from rlm_local.engine.budget import Budget
 from rlm_local.engine.child_calls import ChildCall
 from rlm_local.engine.child_context import SliceContext, TextContext, child_scope
 from rlm_local.engine.direct import DirectPrompt, answer_directly, direct_prompt
 from rlm_local.engine.ending import Ending, after_error, after_limit, force_answer, limit_ending
+from rlm_local.engine.first_look import first_look
 from rlm_local.engine.history import History
 from rlm_local.engine.journal import Journal
 from rlm_local.engine.known_results import KnownResults
+from rlm_local.engine.look import Look
 from rlm_local.engine.models import Models, worker_room_tokens
-from rlm_local.engine.prompts import Profile, RunFacts, first_message
+from rlm_local.engine.opening import make_opening
+from rlm_local.engine.prompts import Profile, RunFacts
 from rlm_local.engine.recording import Recording
 from rlm_local.engine.retry import RetryPolicy
-from rlm_local.engine.run_state import Parts, Run, Task
+from rlm_local.engine.run_record import as_answer, digests, write_end, write_start
+from rlm_local.engine.run_state import Parts, Repl, Run, Task
 from rlm_local.engine.scheduler import Scheduler
 from rlm_local.engine.server_queue import queue_of
 from rlm_local.engine.subcalls import Subcalls
 from rlm_local.engine.turn import take_turn
 from rlm_local.errors import ConfigError, LimitExceeded, RlmError, RunError
-from rlm_local.events import RunEnded, RunStarted
+from rlm_local.events import ExamplesShown
 from rlm_local.interfaces import (
     Clock,
     Context,
@@ -41,12 +43,14 @@ from rlm_local.interfaces import (
     InterpreterPool,
     ResultCache,
 )
-from rlm_local.types import Answer, CallMode, Message
+from rlm_local.types import Answer, CallMode, Message, StopReason
 
 __all__ = ["Engine", "Models"]
 
 _CHARS_PER_TOKEN = 3
 """Told to the root as the worker's window: low, so that what it cuts by it does fit."""
+_WHOLE: frozenset[StopReason] = frozenset({"answered", "forced"})
+"""Ends whose text is an answer, and not what was found by then."""
 _STUCK_TURNS = 2
 """Turns of nothing but repetition after which more turns are not worth their time."""
 
@@ -101,7 +105,7 @@ class Engine:
         if recording:
             recording.check_question(question)
             recording.check_context(context.facts)
-            recording.check_models(_digests(parts.models))
+            recording.check_models(digests(parts.models))
         run_id = secrets.token_hex(6)
         known = KnownResults(parts.models.worker.digest, self._results, recording)
         task = Task(
@@ -129,7 +133,7 @@ class Engine:
             task = dataclasses.replace(task, recorded=own)
         prompt = direct_prompt(self._parts, task)
         mode: CallMode = "direct" if prompt else "rlm"
-        self._write_start(task, mode)
+        write_start(self._parts, task, mode)
         ending = Ending("", "interrupted", "the run was interrupted")
         try:
             with _known_to_servers(self._parts.models):
@@ -146,8 +150,8 @@ class Engine:
             ending = Ending("", "error", str(error))
             raise
         finally:
-            self._write_end(task, ending)
-        return self._as_answer(task, mode, ending)
+            write_end(task, ending)
+        return as_answer(self._parts, task, mode, ending)
 
     async def _directly(self, task: Task, prompt: DirectPrompt) -> Ending:
         try:
@@ -160,32 +164,66 @@ class Engine:
     async def _with_repl(self, task: Task) -> Ending:
         try:
             async with _interpreter(task) as interpreter:
-                return await _drive(self._open_run(task, interpreter))
-        except RunError as error:  # the REPL did not start: nothing was found yet
+                return await self._in_repl(task, interpreter)
+        except LimitExceeded as spent:  # nothing was found yet, nor where the REPL did not start
+            return limit_ending(spent)
+        except RunError as error:
             return Ending("", "error", str(error))
 
-    def _open_run(self, task: Task, interpreter: Interpreter) -> Run:
-        parts = self._parts
-        root = parts.models.root
-        facts = RunFacts(
-            question=task.question,
-            worker_chars=worker_room_tokens(parts.models) * _CHARS_PER_TOKEN,
-            subcalls_left=task.budget.subcalls_left,
-        )
-        if task.recorded and task.recorded.opening:  # what it told was true then: sub-calls left
-            first = Message("user", task.recorded.opening)
-        else:
-            first = first_message(task.context, facts)
-        history = History(parts.profile, first, root.tokens, prefill=root.supports_prefill)
+    async def _in_repl(self, task: Task, interpreter: Interpreter) -> Ending:
         host = Subcalls(
-            models=parts.models,
+            models=self._parts.models,
             context=task.context,
             scheduler=task.scheduler,
             budget=task.budget,
             journal=task.journal,
             start_child=lambda call: self._run_child(task, call),
         )
-        return Run(parts, task, history, interpreter, host)
+        repl = Repl(self._parts, task, interpreter, host)
+        ending = await _drive(self._open_run(repl, await first_look(repl)))
+        if ending.stop_reason not in _WHOLE:
+            return ending
+        return dataclasses.replace(ending, text=in_form(ending.text, task.question))
+
+    def _open_run(self, repl: Repl, look: Look | None) -> Run:
+        parts, task = repl.parts, repl.task
+        root = parts.models.root
+        facts = RunFacts(
+            question=task.question,
+            worker_chars=worker_room_tokens(parts.models) * _CHARS_PER_TOKEN,
+            subcalls_left=task.budget.subcalls_left,
+        )
+        opening = make_opening(parts.profile, task.context, facts, look)
+        if opening.picked:
+            task.journal.emit(
+                ExamplesShown(
+                    **task.journal.stamp(),
+                    question_kind=opening.picked.kind,
+                    coverage=opening.picked.coverage,
+                    examples=tuple(str(example.kind) for example in opening.picked.examples),
+                )
+            )
+        first = opening.first
+        if task.recorded and task.recorded.opening:  # what it told was true then: sub-calls left
+            first = Message("user", task.recorded.opening)
+        history = History(
+            parts.profile,
+            first,
+            root.tokens,
+            prefill=root.supports_prefill,
+            before=opening.before,
+        )
+        return Run(
+            parts,
+            task,
+            repl.interpreter,
+            repl.host,
+            repl.findings,
+            history=history,
+            examples=opening.examples,
+            told=opening.told,
+            labels=look.labels if look else (),
+        )
 
     async def _run_child(self, parent: Task, call: ChildCall) -> Answer:
         run_id = secrets.token_hex(6)
@@ -202,58 +240,6 @@ class Engine:
             journal=parent.journal.child(run_id),
         )
         return await self._answer(child)
-
-    def _write_start(self, task: Task, mode: CallMode) -> None:
-        parts = self._parts
-        task.journal.emit(
-            RunStarted(
-                **task.journal.stamp(),
-                question=task.question,
-                mode=mode,
-                stack=parts.config.stack,
-                profile=parts.profile.name,
-                context=task.context.facts,
-                limits=dataclasses.asdict(task.budget.limits),
-                models=_digests(parts.models),
-                versions={"rlm_local": _version(), "python": platform.python_version()},
-                sandbox=dict(parts.config.sandbox),
-                seed=parts.config.seed,
-                resumed_from=task.recording.name if task.recording else None,
-            )
-        )
-
-    def _write_end(self, task: Task, ending: Ending) -> None:
-        budget = task.budget
-        task.journal.emit(
-            RunEnded(
-                **task.journal.stamp(),
-                answer=ending.text,
-                stop_reason=ending.stop_reason,
-                turns=budget.turns,
-                subcalls=budget.subcalls,
-                cached_subcalls=budget.cached_subcalls,
-                seconds=budget.seconds,
-                usage=budget.usage,
-                error=ending.error,
-            )
-        )
-
-    def _as_answer(self, task: Task, mode: CallMode, ending: Ending) -> Answer:
-        budget = task.budget
-        return Answer(
-            text=ending.text,
-            stop_reason=ending.stop_reason,
-            mode=mode,
-            turns=budget.turns,
-            subcalls=budget.subcalls,
-            cached_subcalls=budget.cached_subcalls,
-            seconds=budget.seconds,
-            usage=budget.usage,
-            context=task.context.facts,
-            stack=self._parts.config.stack,
-            trace=None,
-            error=ending.error,
-        )
 
 
 async def _drive(run: Run) -> Ending:
@@ -277,18 +263,6 @@ def _answered(run: Run, final: str) -> Ending:
     except LimitExceeded as spent:
         return dataclasses.replace(limit_ending(spent), text=final)
     return Ending(final, "answered")
-
-
-def _digests(models: Models) -> dict[str, str]:
-    return {"root": models.root.digest, "worker": models.worker.digest}
-
-
-@cache
-def _version() -> str:
-    try:
-        return metadata.version("rlm-local")
-    except metadata.PackageNotFoundError:
-        return "source"
 
 
 @contextmanager

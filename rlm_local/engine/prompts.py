@@ -4,12 +4,13 @@ Fills in templates; decides nothing about a run.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from string import Template
 
+from rlm_local.engine.look import Look
 from rlm_local.errors import ConfigError
 from rlm_local.interfaces import Context
 from rlm_local.registry import ProfileSpec
@@ -38,6 +39,8 @@ class Profile:
     max_reply_tokens: int
     output_chars: int
     resample_temperature: float
+    first_look: bool = False
+    """Whether the harness looks first, in a cell of its own."""
 
     @property
     def opening(self) -> tuple[Message, ...]:
@@ -80,6 +83,7 @@ def load_profile(name: str, spec: ProfileSpec) -> Profile:
         max_reply_tokens=spec.max_reply_tokens,
         output_chars=spec.output_chars,
         resample_temperature=spec.resample_temperature,
+        first_look=spec.first_look,
     )
 
 
@@ -93,24 +97,44 @@ def is_shown_whole(context: Context) -> bool:
     return context.facts.chars <= _SMALL_CHARS
 
 
-def first_message(context: Context, facts: RunFacts) -> Message:
-    """What is known of the context, then the question: all that differs between questions."""
-    known, is_small = context.facts, is_shown_whole(context)
-    head = context.head(_SMALL_CHARS if is_small else _HEAD_CHARS)
-    left = facts.subcalls_left
+def first_message(
+    context: Context, facts: RunFacts, look: Look | None = None, examples: Sequence[str] = ()
+) -> Message:
+    """What is known of the context, then the question: all that differs between questions.
+
+    Args:
+        context: what the question is about.
+        facts: the question, and what sub-calls can do.
+        look: what the harness found when it looked; without it the text's ends are shown.
+        examples: worked examples, each a block of its own; they stand before what was found.
+    """
+    known, left = context.facts, facts.subcalls_left
+    passages = say("found", passages=look.passages) if look and look.passages else ""
+    blocks = [*examples, *([passages] if passages else [])]
     text = say(
-        "first-whole" if is_small else "first",
+        "first" if look is None else "first-look",
         chars=f"{known.chars:,}",
         tokens=f"{'' if known.tokens.exact else 'about '}{known.tokens.tokens:,}",
         lines=f"{known.lines:,}",
         documents=_documents(context),
-        head=head.strip() if is_small else _whole_lines(head.lstrip(), keep_first=True),
-        tail="" if is_small else _whole_lines(context.tail(_TAIL_CHARS).rstrip(), keep_first=False),
+        preview=(look.told if look else "") or _preview(context),
+        blocks="".join(f"{block}\n\n" for block in blocks),
         worker_chars=f"{facts.worker_chars:,}",
         subcalls="any number of" if left is None else f"{left:,}",
         question=facts.question,
     )
     return Message("user", text)
+
+
+def _preview(context: Context) -> str:
+    """A small text whole, of a longer one its ends."""
+    if is_shown_whole(context):
+        return say("preview-whole", text=context.head(_SMALL_CHARS).strip())
+    return say(
+        "preview-ends",
+        head=_whole_lines(context.head(_HEAD_CHARS).lstrip(), keep_first=True),
+        tail=_whole_lines(context.tail(_TAIL_CHARS).rstrip(), keep_first=False),
+    )
 
 
 def _documents(context: Context) -> str:
@@ -164,7 +188,7 @@ def _read(profile: str, file: str) -> str:
     try:
         return path.read_text("utf-8")
     except OSError as error:
-        known = sorted(p.name.removesuffix(".md") for p in path.parent.iterdir())  # type: ignore[attr-defined]  # a folder of real files
+        known = sorted(p.stem for p in path.parent.glob("*.md"))  # type: ignore[attr-defined]  # a folder of real files
         raise ConfigError(
             f"profile {profile!r}: no prompt file {file!r}; known: {', '.join(known)}"
         ) from error

@@ -15,6 +15,7 @@ from rlm_local.events import (
     CellRan,
     CellStarted,
     Event,
+    ExamplesShown,
     GuardFired,
     HistoryCompacted,
     Notice,
@@ -254,7 +255,7 @@ class _Reader:
                 self._end_cell(event)
             case SubcallDone():
                 self._take_subcall(event)
-            case SubcallsStarted() | GuardFired() | HistoryCompacted() | Notice():
+            case SubcallsStarted() | GuardFired() | ExamplesShown() | HistoryCompacted() | Notice():
                 pass
             case _:
                 assert_never(event)

@@ -21,6 +21,8 @@ def request_key(request: ModelRequest) -> bytes:
     """
     digest = hashlib.blake2b(_FORMAT, digest_size=32)
     digest.update(_knobs(request.sampling, request.constraint, request.continue_final))
+    if request.wants_scores:
+        digest.update(b"\nscores")
     for message in request.messages:
         data = message.content.encode("utf-8", "surrogatepass")
         digest.update(f"\n{message.role} {len(data)}\n".encode())

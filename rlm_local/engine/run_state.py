@@ -18,7 +18,7 @@ from rlm_local.engine.syntax import assigned_names, normal_form
 from rlm_local.interfaces import Clock, Context, EventSink, Interpreter, InterpreterPool
 from rlm_local.types import CellResult, RunMode
 
-__all__ = ["Findings", "Parts", "Run", "Task"]
+__all__ = ["Findings", "Parts", "Repl", "Run", "Task"]
 
 _EVIDENCE_CHARS = 4000
 
@@ -84,25 +84,14 @@ class Findings:
 
 
 @dataclass(slots=True)
-class Run:
-    """One run under way, with a REPL.
-
-    Attributes:
-        repeats: turns in a row in which the root only repeated itself.
-    """
+class Repl:
+    """A run's REPL, and what its cells have shown; the root need not have been asked yet."""
 
     parts: Parts
     task: Task
-    history: History
     interpreter: Interpreter
     host: Subcalls
     findings: Findings = field(default_factory=Findings)
-    repeats: int = 0
-
-    def __post_init__(self) -> None:
-        """A context that stands in the first message whole is evidence from the start."""
-        if is_shown_whole(self.task.context):
-            self.findings.evidence.append(self.history.first.content)
 
     @property
     def budget(self) -> Budget:
@@ -114,12 +103,36 @@ class Run:
         """Where this run writes."""
         return self.task.journal
 
+
+@dataclass(slots=True, kw_only=True)
+class Run(Repl):
+    """One run under way: a REPL and what the root was told and replied.
+
+    Attributes:
+        examples: the worked examples the root was shown, as one text.
+        told: what it was told of the text, examples left out.
+        labels: names that the text's lines can be labelled with.
+        repeats: turns in a row in which the root only repeated itself.
+    """
+
+    history: History
+    examples: str = ""
+    told: str = ""
+    labels: tuple[str, ...] = ()
+    repeats: int = 0
+
+    def __post_init__(self) -> None:
+        """A context that stands in the first message whole is evidence from the start."""
+        if is_shown_whole(self.task.context):
+            self.findings.evidence.append(self.told)
+
     def view(self) -> RunView:
         """What guards may know."""
         return RunView(
             question=self.task.question,
             cells_run=frozenset(self.findings.cells_run),
             evidence="\n".join(self.findings.evidence),
-            examples=self.parts.profile.example_text,
-            told=self.history.first.content,
+            examples=self.examples,
+            told=self.told,
+            labels=self.labels,
         )

@@ -8,7 +8,7 @@ one; knows nothing of cells.
 import asyncio
 import os.path
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rlm_local.engine.batch_items import Caller, Item, Settled, Writer
 from rlm_local.engine.budget import Budget, Reservation
@@ -17,8 +17,10 @@ from rlm_local.engine.models import Models, salt_of, sampling_of
 from rlm_local.engine.places import Place, Ticket
 from rlm_local.engine.replies import without_thought
 from rlm_local.engine.retry import Answered, RetryPolicy, complete_with_retries
+from rlm_local.engine.scored_replies import is_kept_reply, scored_text
 from rlm_local.engine.server_queue import ServerQueue, queue_of
 from rlm_local.engine.typed_replies import fits, misfit
+from rlm_local.engine.worker_prompts import Preamble
 from rlm_local.errors import LimitExceeded, ModelError
 from rlm_local.events import SubcallsStarted
 from rlm_local.types import Constraint, Message, ModelRequest, Sampling, SubcallOutcome, Usage
@@ -39,6 +41,13 @@ class Asked:
 
     max_tokens: int
     constraint: Constraint | None = None
+    preamble: Preamble = field(default_factory=Preamble)
+    preamble_tokens: int = 0
+    wants_scores: bool = False
+
+    def is_answered_by(self, kept: str) -> bool:
+        """Whether a text that was kept is such a reply."""
+        return is_kept_reply(kept, self.constraint, wants_scores=self.wants_scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,7 @@ class Scheduler:
                 batch=caller.batch,
                 prompts=len(prompts),
                 duplicates=len(prompts) - len(places),
+                preamble=asked.preamble.messages,
             )
         )
         items = await self._looked_up(places, asked, caller)
@@ -134,7 +144,8 @@ class Scheduler:
         tasks = {asyncio.ensure_future(self._answer(item, batch)): item for item in items}
         for task, item in tasks.items():
             task.add_done_callback(Writer(caller, item))
-        with batch.queue.holding(batch.shared_chars // _CHARS_PER_TOKEN):
+        shared_tokens = asked.preamble_tokens + batch.shared_chars // _CHARS_PER_TOKEN
+        with batch.queue.holding(shared_tokens):
             await _finish(list(tasks), caller.budget.remaining_s())
         outcomes: dict[int, SubcallOutcome] = {}
         for task, item in tasks.items():
@@ -154,7 +165,7 @@ class Scheduler:
         requests = [self._request(prompt, asked, caller) for prompt in places]
         keys = await self._known.keys(requests)
         unknown = [key for key in keys if key not in self._answered]
-        on_disk = await self._known.on_disk(unknown, self._sampling(asked), asked.constraint)
+        on_disk = await self._known.on_disk(unknown, self._sampling(asked), asked.is_answered_by)
         items = [
             Item(prompt, key, places[prompt], on_disk.get(key))
             for prompt, key in zip(places, keys, strict=True)
@@ -204,11 +215,12 @@ class Scheduler:
 
     def _request(self, prompt: str, asked: Asked, caller: Caller) -> ModelRequest:
         return ModelRequest(
-            (Message("user", prompt),),
+            (*asked.preamble.messages, Message("user", prompt)),
             self._sampling(asked),
             constraint=asked.constraint,
             priority=_PRIORITY + caller.journal.depth,
             cache_salt=salt_of(self._cache_salt, caller.budget),
+            wants_scores=asked.wants_scores,
         )
 
     async def _send(self, prompt: str, batch: _Batch) -> Settled:
@@ -235,8 +247,10 @@ class Scheduler:
     async def _try(self, prompt: str, batch: _Batch, *, is_repair: bool = False) -> Settled:
         """One request with its retries, reserved when its turn has come and settled after."""
         worker, caller, asked = self._models.worker, batch.caller, batch.asked
-        counted = worker.tokens.count(prompt) if caller.budget.counts_tokens else 0
-        turn = _Turn(caller.budget, counted + asked.max_tokens, 0 if is_repair else 1)
+        counted = asked.preamble_tokens + asked.max_tokens
+        if caller.budget.counts_tokens:
+            counted += worker.tokens.count(prompt)
+        turn = _Turn(caller.budget, counted, 0 if is_repair else 1)
         usage = Usage()
         try:
             answered = await complete_with_retries(
@@ -255,20 +269,23 @@ class Scheduler:
             return Settled(SubcallOutcome(None, str(error)), attempts=turn.failed + 1)
         finally:
             turn.settle(usage)
-        return _settled(answered, asked.constraint)
+        return _settled(answered, asked)
 
 
-def _settled(answered: Answered, constraint: Constraint | None) -> Settled:
-    completion = answered.completion
+def _settled(answered: Answered, asked: Asked) -> Settled:
+    completion, constraint = answered.completion, asked.constraint
     text = without_thought(completion.text)
     if constraint is not None:
         text = text.strip()
+    is_fit = fits(text, constraint, was_cut=completion.finish_reason == "length")
+    if is_fit and asked.wants_scores:
+        text = scored_text(text, completion.scores)
     return Settled(
         SubcallOutcome(text),
         completion.usage,
         completion.seconds,
         answered.attempts,
-        misfit=not fits(text, constraint, was_cut=completion.finish_reason == "length"),
+        misfit=not is_fit,
     )
 
 

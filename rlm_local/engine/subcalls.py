@@ -16,8 +16,10 @@ from rlm_local.engine.journal import Journal
 from rlm_local.engine.models import Models, worker_room_tokens
 from rlm_local.engine.observations import cut_middle
 from rlm_local.engine.scheduler import Asked, Caller, Scheduler
+from rlm_local.engine.scored_replies import scores_wanted
 from rlm_local.engine.typed_replies import constraint_of, is_quickly_read
 from rlm_local.engine.windows import cut_to_window, surely_fits
+from rlm_local.engine.worker_prompts import Preamble, preamble_of, room_after
 from rlm_local.errors import RlmError, RunError, ServerError
 from rlm_local.interfaces import Context
 from rlm_local.types import Answer, CellCall, CellReply, Json, StopReason, SubcallOutcome
@@ -124,6 +126,7 @@ class Subcalls:
 
     async def _ask_worker(self, prompts: Sequence[str], asked: Asked) -> CellReply:
         room = worker_room_tokens(self._models, asked.max_tokens)
+        room = room_after(asked.preamble_tokens, room)
         fitted = [
             text if surely_fits(text, room) else await self._fitted(text, room) for text in prompts
         ]
@@ -145,12 +148,27 @@ class Subcalls:
         else:
             loop = asyncio.get_running_loop()
             constraint = await loop.run_in_executor(_reader(), constraint_of, args)
-        wanted = args.get("max_tokens")
+        preamble = preamble_of(args)
+        return Asked(
+            self._max_tokens(args.get("max_tokens")),
+            constraint,
+            preamble,
+            await self._tokens_of(preamble),
+            scores_wanted(args, constraint),
+        )
+
+    def _max_tokens(self, wanted: Json) -> int:
         if wanted is None:
-            return Asked(self._models.worker_max_tokens, constraint)
+            return self._models.worker_max_tokens
         if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
             raise ValueError(f"max_tokens must be a number from 1, not {wanted!r:.40}")
-        return Asked(min(wanted, self._models.worker.context_tokens // 2), constraint)
+        return min(wanted, self._models.worker.context_tokens // 2)
+
+    async def _tokens_of(self, preamble: Preamble) -> int:
+        counter = self._models.worker.tokens
+        if preamble.chars > _THREAD_CHARS:
+            return await asyncio.to_thread(preamble.tokens, counter)
+        return preamble.tokens(counter)
 
     async def _ask_children(self, calls: Sequence[ChildCall]) -> CellReply:
         if not self._can_recurse:

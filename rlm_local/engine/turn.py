@@ -7,6 +7,7 @@ its history. Does not know when a run ends.
 import json
 from dataclasses import dataclass
 
+from rlm_local.engine.cells import run_cell
 from rlm_local.engine.guards import Sampled, Verdict, judge_answer, judge_reply
 from rlm_local.engine.observations import observe
 from rlm_local.engine.prompts import say
@@ -15,16 +16,14 @@ from rlm_local.engine.root_call import RootRequest, ask_root, reply_room
 from rlm_local.engine.run_state import Run
 from rlm_local.errors import ConfigError
 from rlm_local.events import (
-    CellRan,
-    CellStarted,
     GuardFired,
     HistoryCompacted,
     RootReplied,
     TurnStarted,
 )
-from rlm_local.types import CellResult, JsonSchema, Message
+from rlm_local.types import JsonSchema, Message
 
-__all__ = ["make_room", "run_cell", "take_turn"]
+__all__ = ["make_room", "take_turn"]
 
 _RESAMPLES = 2
 """Further samples of one turn; after them the least bad reply is taken as it is."""
@@ -39,8 +38,6 @@ _JSON_REPLY = JsonSchema(
         }
     )
 )
-_CELL_GRACE_S = 2.0
-"""After the run's deadline a cell may still print what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,39 +205,3 @@ async def _run_cells(run: Run, turn: int, reply: Reply) -> _Ran:
 
 def _observation(seen: list[str]) -> str:
     return say("observation", output="\n\n".join(seen))
-
-
-async def run_cell(run: Run, turn: int, code: str) -> CellResult:
-    """Run one cell and take in what it showed.
-
-    Raises:
-        RunError: the REPL is lost, or a call of the cell met what must end the run.
-    """
-    journal, limits = run.journal, run.parts.config.limits
-    journal.emit(CellStarted(**journal.stamp(), turn=turn, code=code))
-    try:
-        async with run.budget.within_time(grace_s=_CELL_GRACE_S):
-            result = await run.interpreter.run(code, run.host, timeout_s=limits.cell_timeout_s)
-    finally:
-        await run.host.end_cell()
-    run.findings.note(code, result)
-    journal.emit(
-        CellRan(
-            **journal.stamp(),
-            turn=turn,
-            stdout=result.stdout,
-            stdout_chars=result.stdout_chars,
-            result=result.result,
-            error=result.error,
-            final=result.final,
-            seconds=result.seconds,
-            host_wait_s=result.host_wait_s,
-            interrupted=result.interrupted,
-            restarted=result.restarted,
-        )
-    )
-    if run.task.recorded and (told := run.task.recorded.compare(code, result)):
-        journal.notice(told)
-    if run.host.failure is not None:
-        raise run.host.failure
-    return result

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import cast
 
 from rlm_local.sandbox.child.arguments import MAX_PASSAGES, MAX_REPLY_TOKENS
+from rlm_local.sandbox.child.asking import MAX_SHOTS
 from rlm_local.sandbox.child.wire import Frame, FrameError
 from rlm_local.types import CellCall, CellReply, Json
 
@@ -215,7 +216,23 @@ def _worker_args(given: dict[str, object]) -> dict[str, Json]:
         args["schema"] = cast("dict[str, Json]", given["schema"])
     if "max_tokens" in given:
         args["max_tokens"] = _integer(given, "max_tokens", 1, MAX_REPLY_TOKENS)
+    if "system" in given:
+        args["system"] = _string(given["system"], "system")
+    if "shots" in given:
+        args["shots"] = _pairs(given["shots"])
+    if "scores" in given:
+        if not isinstance(given["scores"], bool):
+            raise FrameError("scores is neither true nor false")
+        args["scores"] = given["scores"]
     return args
+
+
+def _pairs(value: object) -> list[Json]:
+    if not isinstance(value, list) or len(value) > MAX_SHOTS:
+        raise FrameError(f"shots is not a list of at most {MAX_SHOTS:,} pairs")
+    if not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise FrameError("shots are not pairs")
+    return [cast("list[Json]", _strings(pair, "a shot", 2)) for pair in value]
 
 
 def _child_args(given: dict[str, object], n_texts: int) -> dict[str, Json]:

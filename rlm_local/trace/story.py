@@ -12,6 +12,7 @@ from rlm_local.events import (
     CellRan,
     CellStarted,
     Event,
+    ExamplesShown,
     GuardFired,
     HistoryCompacted,
     Notice,
@@ -69,6 +70,7 @@ RunPart: TypeAlias = (
     | GuardFired
     | CellStarted
     | CellRan
+    | ExamplesShown
     | HistoryCompacted
     | Notice
     | Batch
@@ -110,6 +112,7 @@ def _take(run: RunStory, event: Event, keep_subcalls: bool) -> None:
             | GuardFired()
             | CellStarted()
             | CellRan()
+            | ExamplesShown()
             | HistoryCompacted()
             | Notice()
         ):

@@ -17,6 +17,7 @@ from rlm_local.events import (
     CellRan,
     CellStarted,
     Event,
+    ExamplesShown,
     GuardFired,
     HistoryCompacted,
     Notice,
@@ -76,18 +77,15 @@ class _Printer:
                 self._turn(part)
             case RootReplied():
                 self._reply(part, has_cell)
-            case GuardFired():
-                self._line(f"guard {part.guard}: {part.detail}", "yellow")
             case CellStarted():
                 code = printable(part.code)
                 self._put(Syntax(code, "python", word_wrap=True, background_color="default"))
             case CellRan():
                 self._cell_ran(part)
-            case HistoryCompacted():
-                before, after = f"{part.tokens_before:,}", f"{part.tokens_after:,}"
-                self._line(f"history compacted: {before} -> {after} tokens", "yellow")
-            case Notice():
-                self._line(part.text, "yellow")
+            case ExamplesShown():
+                self._line(_picked(part), "dim")
+            case GuardFired() | HistoryCompacted() | Notice():
+                self._line(_remark(part), "yellow")
             case Batch():
                 self._batch(part)
             case RunStory():
@@ -235,3 +233,22 @@ def _sandbox(record: dict[str, str]) -> str:
 
 def _count(n: int, what: str) -> str:
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def _picked(event: ExamplesShown) -> str:
+    shown = ", ".join(event.examples) or "none"
+    asked = event.question_kind or "not known"
+    return f"kind of question: {asked} ({event.coverage}); examples: {shown}"
+
+
+def _remark(event: GuardFired | HistoryCompacted | Notice) -> str:
+    match event:
+        case GuardFired():
+            return f"guard {event.guard}: {event.detail}"
+        case HistoryCompacted():
+            before, after = f"{event.tokens_before:,}", f"{event.tokens_after:,}"
+            return f"history compacted: {before} -> {after} tokens"
+        case Notice():
+            return event.text
+        case _:
+            assert_never(event)

@@ -28,6 +28,8 @@ def _guard_of_text(text: str, view: RunView, *, was_cut: bool = False) -> str | 
         "print(grep('paid'))",
         "hits = grep('paid')\nFINAL(hits[0])",
         "FINAL(ask('Who paid?', context))",
+        "FINAL(definitions('pour')[0].path)",
+        "FINAL(len(LABELS))",
         "# look first\nprint(context[:100])",
         "'''doc'''\nx = await_me",
         "return_value = [await f() for f in fs]",
@@ -120,6 +122,13 @@ def test_a_reply_that_repeats_itself_to_the_limit_is_refused() -> None:
         ("several", "How many?", None),
         ("x" * 300, "How many lines are there?", "answer-form"),
         ("x" * 300 + "7", "How many lines are there?", None),
+        (
+            "14",
+            "Which? Write it as 'Kind: x', where x is one of the kinds: nut, bolt.",
+            "answer-form",
+        ),
+        ("nut", "Which? Write it as 'Kind: x', where x is one of the kinds: nut, bolt.", None),
+        ("several", "Write it as 'Total: n'.", "answer-form"),
     ],
 )
 def test_an_answer_has_the_form_of_the_question(

@@ -14,6 +14,12 @@ def test_the_opening_is_the_profiles_and_the_first_message() -> None:
     assert history.messages[0].role == "system"
 
 
+def test_a_run_may_have_an_opening_of_its_own() -> None:
+    first, before = Message("user", "Question: Q"), (Message("system", "S"),)
+    history = History(profile("small-coder"), first, WordCounter(), prefill=True, before=before)
+    assert history.messages == (*before, first)
+
+
 def test_a_hint_stands_in_one_request_only() -> None:
     history = _history("coder", prefill=True)
     hinted = history.request(hint="look first")

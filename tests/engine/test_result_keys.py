@@ -41,6 +41,7 @@ def test_the_key_of_a_request_is_the_same_in_every_process_and_version() -> None
         dataclasses.replace(PLAIN, constraint=Regex("yes|no")),
         dataclasses.replace(PLAIN, constraint=JsonSchema("yes|no")),
         dataclasses.replace(PLAIN, continue_final=True),
+        dataclasses.replace(PLAIN, wants_scores=True),
     ],
 )
 def test_whatever_decides_the_reply_makes_another_key(other: ModelRequest) -> None:
@@ -53,7 +54,7 @@ def test_what_decides_only_when_the_reply_comes_does_not() -> None:
 
 def test_no_field_of_a_request_is_forgotten() -> None:
     """Who adds a field decides here whether it changes the reply, and in `request_key`."""
-    named = {"messages", "sampling", "constraint", "continue_final"}
+    named = {"messages", "sampling", "constraint", "continue_final", "wants_scores"}
     assert {field.name for field in dataclasses.fields(ModelRequest)} == named | DOES_NOT_MATTER
 
 

@@ -1,6 +1,7 @@
 import asyncio
 import gc
 import weakref
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from rlm_local.engine.budget import Budget
 from rlm_local.engine.journal import Journal
 from rlm_local.engine.models import Models
 from rlm_local.engine.scheduler import Asked, Caller, Scheduler
+from rlm_local.engine.worker_prompts import Preamble
 from rlm_local.errors import ModelBusy, ModelError, ModelUnavailable, ServerError
 from rlm_local.events import SubcallDone, SubcallsStarted
 from rlm_local.registry import SamplingSpec
@@ -117,6 +119,32 @@ async def test_other_options_make_another_call() -> None:
     await desk.texts("a")
     await desk.texts("a", asked=Asked(max_tokens=65))
     assert desk.worker.prompts == ["a", "a"]
+
+
+async def test_another_system_text_turn_or_wish_for_scores_makes_another_call() -> None:
+    async def ham(request: ModelRequest) -> Completion:
+        return completion("ham")
+
+    desk = _Desk(ham)
+    plain = Asked(64, Choices(("ham", "spam")))
+    others = [
+        replace(plain, preamble=Preamble("Label it.")),
+        replace(plain, preamble=Preamble("Label it.", (("a", "ham"),))),
+        replace(plain, preamble=Preamble("Label it.", (("a", "spam"),))),
+        replace(plain, wants_scores=True),
+    ]
+    for asked in (plain, *others, plain, *others):
+        await desk.ask("a", asked=asked)
+    assert len(desk.worker.requests) == 5
+    assert len({request.messages for request in desk.worker.requests}) == 4
+
+
+async def test_a_preamble_counts_as_tokens_of_every_prompt() -> None:
+    desk = _Desk(echo(), limits=Limits(max_tokens=300))
+    asked = Asked(64, preamble=Preamble("s" * 400), preamble_tokens=108)
+    assert await desk.texts("a", asked=asked) == ["re: a"]
+    (outcome,) = await desk.ask("b", asked=replace(asked, preamble_tokens=300))
+    assert "max_tokens" in (outcome.error or "")
 
 
 async def test_a_request_carries_the_workers_sampling_and_comes_behind_root_turns() -> None:

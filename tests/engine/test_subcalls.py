@@ -1,4 +1,6 @@
 import asyncio
+import dataclasses
+import json
 import threading
 from typing import get_args
 
@@ -134,6 +136,11 @@ REFUSED: list[tuple[dict[str, Json], str]] = [
     ({"max_tokens": 0}, "from 1"),
     ({"max_tokens": True}, "from 1"),
     ({"max_tokens": "many"}, "from 1"),
+    ({"system": 5}, "system must be a text"),
+    ({"shots": [["a", "b", "c"]]}, "pairs of texts"),
+    ({"system": "x" * 40_000}, "use fewer or shorter ones"),
+    ({"scores": True}, "give choices too"),
+    ({"scores": "yes", "choices": ["a", "b"]}, "True or False"),
 ]
 
 
@@ -145,6 +152,56 @@ async def test_options_that_mean_nothing_are_refused_with_advice(
     reply = await host.llm("a", **args)
     assert reason in (reply.refusal or "")
     assert host.worker.requests == []
+
+
+async def test_a_prompt_comes_after_its_system_text_and_worked_turns() -> None:
+    host = _Host()
+    shots: Json = [["one", "odd"], ["two", "even"]]
+    await host.llm("three", "four", system="Odd or even?", shots=shots)
+    for request in host.worker.requests:
+        said = [(message.role, message.content) for message in request.messages]
+        assert said[:-1] == [
+            ("system", "Odd or even?"),
+            ("user", "one"),
+            ("assistant", "odd"),
+            ("user", "two"),
+            ("assistant", "even"),
+        ]
+        assert said[-1][0] == "user"
+    assert sorted(host.worker.prompts) == ["four", "three"]
+
+
+async def test_only_the_prompt_is_cut_to_what_system_text_and_turns_leave() -> None:
+    host = _Host()
+    system = "s" * 12_000
+    room = worker_room_tokens(host.models)
+    reply = await host.llm("start " + "x" * room * 5 + " end", system=system)
+    first, last = host.worker.requests[0].messages
+    assert first.content == system
+    assert last.content.startswith("start")
+    assert host.worker.tokens.count(first.content) + host.worker.tokens.count(last.content) <= room
+    assert "lost the middle" in reply.notes[0]
+
+
+async def test_scores_come_with_the_choice_as_json() -> None:
+    async def reply(request: ModelRequest) -> Completion:
+        assert request.wants_scores
+        return dataclasses.replace(completion(" ham\n"), scores={"ham": -0.25, "spam": -1.5})
+
+    host = _Host(reply)
+    (outcome,) = (await host.llm("a", choices=["ham", "spam"], scores=True)).outcomes
+    assert json.loads(outcome.text or "") == {
+        "value": "ham",
+        "scores": {"ham": -0.25, "spam": -1.5},
+    }
+    assert host.sink.of(SubcallDone)[0].reply == outcome.text
+
+
+async def test_a_reply_that_is_no_choice_is_a_failure_with_scores_too() -> None:
+    host = _Host(echo())
+    (outcome,) = (await host.llm("a", choices=["ham", "spam"], scores=True)).outcomes
+    assert outcome.text is None
+    assert 're: a"' in (outcome.error or "")
 
 
 async def test_no_prompts_are_no_reply_whatever_the_options() -> None:

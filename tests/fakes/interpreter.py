@@ -37,6 +37,12 @@ class _HostLost(BaseException):
         self.error = error
 
 
+NOTHING_SEEN: dict[str, Json] = {
+    "shape": "text", "told": "", "fields": [], "labels": [], "n": 0, "passages": ""
+}  # fmt: skip
+"""What `look` finds in a text unless a test says otherwise."""
+
+
 class InProcessInterpreter:
     """Runs cells in a thread, so that a cell may wait for the host."""
 
@@ -47,6 +53,7 @@ class InProcessInterpreter:
         self.interrupted = 0
         self.broken = broken
         self.restarts_next = False
+        self.found: object = dict(NOTHING_SEEN)
         self._final: str | None = None
         self._print: Callable[..., None] = print
         self._names: dict[str, object] = {"answer": {"content": "", "ready": False}}
@@ -163,6 +170,7 @@ class InProcessInterpreter:
             "context": self.text,
             "grep": lambda word: [line for line in self.text.split("\n") if word in line],
             "search": search,
+            "look": lambda question: self.found,
             "llm_query": lambda prompt, **args: llm_query_batched([prompt], **args)[0],
             "llm_query_batched": llm_query_batched,
             "rlm_query": lambda prompt, context=None: rlm_query_batched(
@@ -183,6 +191,7 @@ class InProcessPool:
         self.started: list[InProcessInterpreter] = []
         self.places: list[ContextSlice | str | None] = []
         self.cannot_start: SandboxError | None = None
+        self.found: object = dict(NOTHING_SEEN)
         self._context = context
         self._broken = broken
 
@@ -195,8 +204,10 @@ class InProcessPool:
         self.places.append(part or text)
         if text is None:
             text = self._context.read(part or ContextSlice(0, self._context.facts.chars))
-        self.started.append(InProcessInterpreter(text, broken=self._broken))
-        return self.started[-1]
+        started = InProcessInterpreter(text, broken=self._broken)
+        started.found = self.found
+        self.started.append(started)
+        return started
 
     async def aclose(self) -> None:
         """Nothing to kill."""

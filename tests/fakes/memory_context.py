@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 from collections.abc import Callable, Sequence
 
@@ -84,6 +85,8 @@ class EchoHost:
         if call.fn == "search":
             return CellReply(passages=(Passage("doc", 3, 7, "text", 2.5),))
         answers = [self._answer(text) for text in call.texts]
+        if call.args.get("scores"):
+            answers = [a and json.dumps({"value": a, "scores": {}}) for a in answers]
         return CellReply(
             tuple(SubcallOutcome(a, None if a is not None else "no luck") for a in answers)
         )

@@ -10,8 +10,9 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -48,6 +49,8 @@ Reply: TypeAlias = str | Callable[[Body], str]
 """Text of a reply, or what makes it from the request's body."""
 
 DEFAULT_REPLY = "ok"
+_TOKEN_CHARS = 4
+_END = "<|end|>"
 NO_TEXT = frozenset({"null-content"})
 
 
@@ -70,6 +73,9 @@ class ServerOptions:
     """The bearer token asked for; None: any."""
     rejects: Sequence[str] = ()
     """Keys of a body that are answered with 400, as by a server that does not know them."""
+    shares: Callable[[Body], Mapping[str, float]] | None = None
+    """Where set, how likely each text is as the reply: the likeliest is said, four characters a
+    token and no more tokens than are asked for, and the others are told as log-probabilities."""
 
 
 @dataclass(slots=True)
@@ -166,6 +172,8 @@ class OpenAIServer:
         fault = self._next_fault()
         if fault is not None and (broken := await self._broken(request, fault)) is not None:
             return broken
+        if self.options.shares is not None:
+            return _likeliest(body, self.options.shares(body))
         return _completion(body, self._reply(body, n_request), fault)
 
     def _reply(self, body: Body, n_request: int) -> str:
@@ -239,6 +247,32 @@ def _completion(body: Body, text: str, fault: Fault | None) -> web.Response:
             "total_tokens": n_prompt + n_reply,
         }
     return web.json_response(reply)
+
+
+def _likeliest(body: Body, shares: Mapping[str, float]) -> web.Response:
+    """The likeliest text as far as its tokens last, with log-probabilities where asked for."""
+    text = max(shares, key=lambda one: shares[one])
+    content: list[Body] = []
+    for at in range(0, len(text) + 1, _TOKEN_CHARS):
+        alike = {one: share for one, share in shares.items() if one.startswith(text[:at])}
+        pieces: dict[str, float] = {}
+        for one, share in alike.items():
+            piece = one[at : at + _TOKEN_CHARS] or _END
+            pieces[piece] = pieces.get(piece, 0.0) + share / sum(alike.values())
+        chosen = text[at : at + _TOKEN_CHARS] or _END
+        told = [{"token": piece, "logprob": math.log(share)} for piece, share in pieces.items()]
+        content.append({"token": chosen, "logprob": math.log(pieces[chosen]), "top_logprobs": told})
+    room = int(body.get("max_tokens", len(content)))
+    said = "".join(entry["token"] for entry in content[:room] if entry["token"] != _END)
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": said},
+        "finish_reason": "length" if room < len(content) else "stop",
+        "logprobs": {"content": content[:room]} if body.get("logprobs") else None,
+    }
+    n_prompt = sum(_n_words(message["content"]) for message in body["messages"])
+    usage = {"prompt_tokens": n_prompt, "completion_tokens": min(room, len(content))}
+    return web.json_response({"id": "chatcmpl-test", "choices": [choice], "usage": usage})
 
 
 def _n_words(text: object) -> int:

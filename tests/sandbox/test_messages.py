@@ -40,6 +40,11 @@ def test_a_call_keeps_what_is_known_and_drops_the_rest() -> None:
     )
 
 
+def test_a_call_keeps_what_stands_before_its_prompts() -> None:
+    args: dict[str, object] = {"system": "s", "shots": [["a", "b"]], "scores": True}
+    assert _call("llm_query", args, "p").args == args
+
+
 @pytest.mark.parametrize(
     ("fn", "args", "texts"),
     [
@@ -49,6 +54,13 @@ def test_a_call_keeps_what_is_known_and_drops_the_rest() -> None:
         ("llm_query", {"schema": "x"}, ["p"]),
         ("llm_query", {"max_tokens": 0}, ["p"]),
         ("llm_query", {"max_tokens": True}, ["p"]),
+        ("llm_query", {"system": 1}, ["p"]),
+        ("llm_query", {"shots": "ab"}, ["p"]),
+        ("llm_query", {"shots": ["ab"]}, ["p"]),
+        ("llm_query", {"shots": [["a"]]}, ["p"]),
+        ("llm_query", {"shots": [["a", 1]]}, ["p"]),
+        ("llm_query", {"shots": [["a", "b"]] * 1001}, ["p"]),
+        ("llm_query", {"scores": "yes"}, ["p"]),
         ("rlm_query", {}, ["p"]),
         ("rlm_query", {"has_context": True, "slices": [None]}, ["p"]),
         ("rlm_query", {"has_context": True, "slices": [[0, 1]]}, ["p", "c"]),

@@ -255,7 +255,12 @@ async def test_operators_send_one_prompt_an_item(open_repl: OpenRepl) -> None:
     assert (await repl("ask_each('Is it?', ['a', 'b'])")).result == "['yes', 'yes']"
     assert (await repl("ask('Is it?', 'a')")).result == "'yes'"
     assert (await repl("classify(['a', 'b', 'c'], ['yes', 'no'])")).result == str(["yes"] * 3)
-    assert host.calls[-1].args == {"choices": ["yes", "no"]}
+    assert host.calls[-1].args == {
+        "choices": ["yes", "no"],
+        "scores": True,
+        "max_tokens": 11,
+        "system": "Which label fits the text best?\nAnswer with one label from: yes, no.",
+    }
     assert all("Is it?" in text for call in host.calls[:2] for text in call.texts)
     error = (await repl("classify(['a'], ['one'])")).error
     assert error is not None

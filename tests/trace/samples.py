@@ -4,6 +4,7 @@ from rlm_local.events import (
     CellRan,
     CellStarted,
     Event,
+    ExamplesShown,
     GuardFired,
     HistoryCompacted,
     Notice,
@@ -24,6 +25,8 @@ FACTS = ContextFacts(
     documents=3,
     sha256="ab" * 32,
 )
+
+BEFORE = (Message("system", "Is it a bridge?"), Message("user", "a"), Message("assistant", "no"))
 
 
 def started(run_id: str, parent: str | None = None, question: str = "Which bridge?") -> RunStarted:
@@ -99,7 +102,9 @@ def one_run() -> list[Event]:
         ),
         GuardFired(run_id="r1", turn=1, guard="evidence", detail="nothing was printed yet"),
         CellStarted(run_id="r1", turn=1, code="hits = grep('bridge')\nprint(len(hits))"),
-        SubcallsStarted(run_id="r1", time_s=1003.0, batch=0, prompts=3, duplicates=0),
+        SubcallsStarted(
+            run_id="r1", time_s=1003.0, batch=0, prompts=3, duplicates=0, preamble=BEFORE
+        ),
         subcall(0, reply="yes"),
         subcall(1, reply=None),
         started("r1.1", "r1", "Which opened first?"),
@@ -118,6 +123,12 @@ def one_run() -> list[Event]:
             host_wait_s=3.0,
             interrupted=False,
             restarted=False,
+        ),
+        ExamplesShown(
+            run_id="r1",
+            question_kind="label.count/all",
+            coverage="shown",
+            examples=("label.count",),
         ),
         HistoryCompacted(run_id="r1", turn=1, tokens_before=30000, tokens_after=4000),
         ended("r1"),

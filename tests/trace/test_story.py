@@ -54,5 +54,5 @@ def test_the_json_of_a_story_nests_like_the_story() -> None:
     kinds = [part["kind"] for part in parts if isinstance(part, dict)]
     assert kinds == [
         "turn_started", "root_replied", "guard_fired", "cell_started", "batch", "run",
-        "cell_ran", "history_compacted",
+        "cell_ran", "examples_shown", "history_compacted",
     ]  # fmt: skip

@@ -40,6 +40,10 @@ class CellTools(Protocol):
         """Make the namespace ready for a cell."""
         ...
 
+    def make_mentioned(self, code: str) -> None:
+        """Add the names of the cell's that cost something to make; stoppable, as the cell is."""
+        ...
+
     def after_cell(self) -> None:
         """Look at what a cell that did not raise left behind."""
         ...
@@ -87,6 +91,8 @@ class CellRunner:
         error = self._interrupts.guard(lambda: self._prepare(number, tools))
         if error is not None and not issubclass(type(error), KeyboardInterrupt):
             raise SystemExit("the tools cannot be put into the namespace of the cells")
+        if error is None:
+            error = self._interrupts.guard(lambda: tools.make_mentioned(code))
         if error is None:
             error = self._interrupts.guard(lambda: self._execute(code, f"<cell {number}>", outcome))
         _put_back(self._builtins)  # our own code runs on them as well

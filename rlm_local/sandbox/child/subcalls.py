@@ -3,7 +3,8 @@
 Frames sent, each with `op: "call"` and `cell`; texts are the frame's texts:
 
 - `llm_query`: texts = prompts; `args` = those given of choices (list of str), regex (str),
-  schema (object), max_tokens (int).
+  schema (object), max_tokens (int), system (str), shots ([[asked, replied], ...]) and scores
+  (bool: texts that come back are JSON, the choice and what is known of log-probabilities).
 - `rlm_query`: `args` = {has_context: bool, slices: [[start, end] | null, ...]}. Without contexts:
   texts = questions, slices = []. With contexts: one slice a question, in characters of the mapped
   file (not of a child run's part of it); where it is null, the context stands in texts right

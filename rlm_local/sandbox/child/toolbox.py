@@ -10,6 +10,9 @@ from types import ModuleType
 
 from rlm_local.sandbox.child.answers import Answers
 from rlm_local.sandbox.child.arguments import MAX_PASSAGES, whole_number, worker_options
+from rlm_local.sandbox.child.asking import chosen_options
+from rlm_local.sandbox.child.classification import Classifier
+from rlm_local.sandbox.child.code_tools import CodeTools
 from rlm_local.sandbox.child.documents import Documents, as_text
 from rlm_local.sandbox.child.failures import (
     ReplyTypeError,
@@ -24,8 +27,10 @@ from rlm_local.sandbox.child.finding import (
     rank_passages,
 )
 from rlm_local.sandbox.child.hits import Hit, Hits
-from rlm_local.sandbox.child.operators import Operators
+from rlm_local.sandbox.child.look_up import LookUps
+from rlm_local.sandbox.child.operators import operator_tools
 from rlm_local.sandbox.child.output import PlainText
+from rlm_local.sandbox.child.records.namespace import RecordNames
 from rlm_local.sandbox.child.searching import exact_lines, merged, rare_words
 from rlm_local.sandbox.child.subcalls import Subcalls
 
@@ -54,7 +59,8 @@ class Toolbox:
         self._documents = documents
         self._subcalls = subcalls
         self._chunk_chars = facts["chunk_chars"]
-        operators = Operators(self, facts["worker_prompt_chars"])
+        room = facts["worker_prompt_chars"]
+        self.classifier = Classifier(self, room)
         self._reserved: dict[str, object] = {
             "context": context,
             "llm_query": self.llm_query,
@@ -68,16 +74,29 @@ class Toolbox:
             "FINAL": self.answers.finish,
             "FINAL_VAR": self.answers.finish_with_variable,
         }
+        looking = LookUps(context, documents, search=self._passages, worker=self, prompt_chars=room)
+        code = CodeTools(documents)
+        self._records = RecordNames(
+            context,
+            documents,
+            labeller=self.classifier,
+            look_up=lambda question: str(looking.look_up(question)),
+        )
         self._replaceable: dict[str, object] = {
+            **self._records.tools,
             "documents": documents,
             "final": self.answers.finish,
             "grep": self.grep,
             "search": self.search,
             "chunks": self.chunks,
             "peek": self.peek,
-            "ask": operators.ask,
-            "ask_each": operators.ask_each,
-            "classify": operators.classify,
+            **operator_tools(self, context, room, self.classifier),
+            "look_up": looking.look_up,
+            "definitions": code.definitions,
+            "callers": code.callers,
+            "subclasses": code.subclasses,
+            "overrides": code.overrides,
+            "defaults": code.defaults,
             "answer": {"content": "", "ready": False},
         }
         self._tools = {**self._reserved, **self._replaceable}
@@ -91,6 +110,13 @@ class Toolbox:
         if not self._replaceable.keys() <= self._namespace.keys():
             for name, value in self._replaceable.items():
                 self._namespace.setdefault(name, value)
+
+    def make_mentioned(self, code: str) -> None:
+        """Read the text into records for a cell that mentions them."""
+        made = self._records.mentioned(code)
+        self._tools.update(made)
+        for name, value in made.items():
+            self._namespace.setdefault(name, value)
 
     def after_cell(self) -> None:
         """Take the answer from the dict `answer`, where a cell left it there."""
@@ -168,6 +194,18 @@ class Toolbox:
         options, form = worker_options(choices, regex, schema, kind=type, max_tokens=max_tokens)
         return self._subcalls.ask_worker(texts, options, form)
 
+    def choose_batched(
+        self,
+        prompts: Sequence[str],
+        choices: Sequence[str],
+        *,
+        system: str | None = None,
+        shots: Sequence[tuple[str, str]] = (),
+    ) -> list[object]:
+        """See `asking.Worker`: for operators; cells have `choices=`."""
+        options, form = chosen_options(choices, system, shots)
+        return self._subcalls.ask_worker(prompts, options, form)
+
     def rlm_query(self, prompt: object, context: object = None) -> object:
         """The answer of a child run: its own REPL over `context`, to the question `prompt`."""
         contexts = None if context is None else [context]
@@ -219,13 +257,13 @@ class Toolbox:
         exact = exact_lines(self._context, self._documents, rare_words(wanted), k)
         if exact and len(wanted.split()) == 1:
             return merged(exact, (), wanted, k)  # a name that is there needs no index
+        return merged(exact, self._passages(wanted, k), wanted, k)
+
+    def _passages(self, query: str, k: int) -> Sequence[Hit]:
         if self._subcalls.mapped_start is None:
-            return merged(
-                exact, rank_passages(self._context, self._documents, wanted, k), wanted, k
-            )
-        found = self._subcalls.search(wanted, k)
-        passages = [Hit(t, document=name, start=at, score=s) for name, at, s, t in found]
-        return merged(exact, passages, wanted, k)
+            return rank_passages(self._context, self._documents, query, k)
+        found = self._subcalls.search(query, k)
+        return [Hit(t, document=name, start=at, score=s) for name, at, s, t in found]
 
     def chunks(self, text: object = None, size: int | None = None, overlap: int = 0) -> list[str]:
         """Pieces of `text` (or `context`) that fit the worker, cut on line ends."""

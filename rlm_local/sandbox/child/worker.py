@@ -18,6 +18,7 @@ from rlm_local.sandbox.child.interrupts import Interrupts
 from rlm_local.sandbox.child.link import HostLink
 from rlm_local.sandbox.child.lockdown import LayerRefused, Surroundings
 from rlm_local.sandbox.child.private_root import SCRATCH
+from rlm_local.sandbox.child.records.tallies import forgive_spellings
 from rlm_local.sandbox.child.subcalls import Subcalls
 from rlm_local.sandbox.child.toolbox import Toolbox
 from rlm_local.sandbox.child.wire import FrameError, encode_frame
@@ -128,6 +129,7 @@ def _receive_text(link: HostLink) -> str:
 
 
 def _serve(task: WorkerTask, link: HostLink, interrupts: Interrupts) -> None:
+    forgive_spellings()
     runner = CellRunner(interrupts, int(task.cells["output_chars"]))
     tools = Toolbox(
         runner.namespace,

@@ -1,0 +1,164 @@
+"""Worked examples by kind of question: Markdown files -> the two that fit a question best.
+
+A small root adapts an example better than it composes a program, so which two it is shown decides
+more than any other part of the prompt. Says how well they fit; writes no message.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from typing import Literal
+
+from rlm_local.engine.look import Look
+from rlm_local.engine.question_kinds import WHATS, WHERES, Kind, kinds_of, neighbours
+from rlm_local.errors import ConfigError
+
+__all__ = ["PREDEFINED", "Coverage", "Example", "Picked", "bank", "pick", "read_examples"]
+
+PREDEFINED = ("Counter", "defaultdict", "combinations", "re")
+"""Names from the standard library that cells use without importing them; the REPL defines them."""
+
+Coverage = Literal["shown", "near", "uncovered"]
+"""`shown`: an example of the question's own kind; `near`: of its neighbours only; `uncovered`: no
+rule knows the kind."""
+
+_HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+_SECTION = re.compile(r"\A\s*((?:>.*\n)*)(.+?)\n```python\n(.+?)\n```\s*\Z", re.DOTALL)
+_FALLBACKS: Mapping[str, tuple[Kind, ...]] = {
+    "records": (Kind("label.count"), Kind("record.list")),
+    "code": (Kind("code.definition"), Kind("code.caller")),
+}
+"""What is shown where no rule knows the kind, by shape of the text."""
+_ROLES: Mapping[str, re.Pattern[str]] = {
+    "date": re.compile(r"date|day\b|time|when|created|sent|timestamp"),
+    "user": re.compile(r"user|author|customer|sender|member|client|account|from|owner|name|\bid\b"),
+    "text": re.compile(
+        r"text|message|body|content|comment|review|instance|subject|title|descr|note"
+    ),
+    "amount": re.compile(r"amount|price|cost|total|value|sum|score|rating|quantity|count|size|age"),
+}
+"""How fields are called that do what the examples' fields do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question and the cell that answers it.
+
+    Attributes:
+        found: what the harness had found before, a line each; "" where that does not matter.
+    """
+
+    kind: Kind
+    question: str
+    code: str
+    found: str = ""
+
+    def over(self, fields: Sequence[str]) -> "Example":
+        """The same example with the names that these records give to its fields."""
+        code = self.code
+        for role, pattern in _ROLES.items():
+            if role in fields or f"r['{role}']" not in code:
+                continue
+            named = [field for field in fields if pattern.search(field.casefold())]
+            if named and "'" not in named[0] and "\\" not in named[0]:
+                code = code.replace(f"r['{role}']", f"r['{named[0]}']")
+        return replace(self, code=code)
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """The examples for a question, the nearest first, and how near they are.
+
+    Attributes:
+        kind: what the question was taken for; "" where no rule knows it.
+    """
+
+    kind: str
+    coverage: Coverage
+    examples: tuple[Example, ...]
+
+
+def pick(question: str, look: Look, *, without: Collection[Kind] = ()) -> Picked:
+    """Two examples for a question: of its own kind, and of the nearest other.
+
+    None where places to look at matter and none were found: then looking comes first.
+
+    Args:
+        question: as it was asked.
+        look: what is known of the text.
+        without: kinds to leave out, to measure what an example of the same kind is worth.
+    """
+    usable = {
+        kind: examples
+        for kind, examples in bank().items()
+        if kind not in without and (look.passages or kind.what.partition(".")[0] != "lookup")
+    }
+    ranked = kinds_of(question, look.shape, look.fields, look.labels)
+    wanted = ranked[0] if ranked else None
+    order = _nearest(ranked) if ranked else _FALLBACKS.get(look.shape, ())
+    found = list(dict.fromkeys(kind for kind in order if kind in usable))
+    coverage: Coverage = "uncovered"
+    if wanted is not None:
+        coverage = "shown" if wanted in usable else "near"
+        if coverage == "near":
+            found = _with_same_part(found, wanted, usable)
+    examples = tuple(usable[kind][0].over(look.fields) for kind in found[:2])
+    if not look.passages:
+        examples = tuple(replace(example, found="") for example in examples)
+    return Picked(str(wanted or ""), coverage, examples)
+
+
+def _nearest(ranked: Sequence[Kind]) -> list[Kind]:
+    """The likeliest kind, its neighbours, and only then the kinds it is less likely to be."""
+    return [ranked[0], *neighbours(ranked[0]), *ranked[1:]]
+
+
+def _with_same_part(found: list[Kind], wanted: Kind, usable: Collection[Kind]) -> list[Kind]:
+    """What is asked shown over all records, and behind it how the part is taken."""
+    if wanted.where == "all":
+        return found
+    same_what = [kind for kind in found if kind.what == wanted.what]
+    same_where = [kind for kind in found if kind.where == wanted.where]
+    same_where += [kind for kind in usable if kind.where == wanted.where]
+    return list(dict.fromkeys([*same_what[:1], *same_where[:1], *found]))
+
+
+@cache
+def bank() -> Mapping[Kind, tuple[Example, ...]]:
+    """All examples that are shipped, by kind."""
+    by_kind: dict[Kind, list[Example]] = {}
+    folder = resources.files("rlm_local.engine") / "prompts" / "bank"
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".md"):
+            for example in read_examples(file.name, file.read_text("utf-8")):
+                by_kind.setdefault(example.kind, []).append(example)
+    return {kind: tuple(examples) for kind, examples in by_kind.items()}
+
+
+def read_examples(name: str, markdown: str) -> list[Example]:
+    """The examples of one file of the bank.
+
+    Raises:
+        ConfigError: a heading is no kind, or a section is not a question and a cell.
+    """
+    parts = _HEADING.split(markdown)
+    return [
+        _read_example(name, heading.strip(), section)
+        for heading, section in zip(parts[1::2], parts[2::2], strict=True)
+    ]
+
+
+def _read_example(name: str, heading: str, section: str) -> Example:
+    what, _, where = heading.partition(" in ")
+    kind = Kind(what, where or "all")
+    if kind.what not in WHATS or kind.where not in WHERES:
+        raise ConfigError(f"prompts/bank/{name}: {heading!r} is no kind of question")
+    found = _SECTION.match(section)
+    if found is None:
+        raise ConfigError(
+            f"prompts/bank/{name}: {heading!r} must hold a question and then a ```python cell"
+        )
+    lines = [line.removeprefix(">").strip() for line in found[1].splitlines()]
+    return Example(kind, found[2].strip(), found[3], found="\n".join(lines))

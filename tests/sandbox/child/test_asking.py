@@ -1,0 +1,34 @@
+import pytest
+
+from rlm_local.sandbox.child.asking import MAX_SHOTS, SCORED, Scored, chosen_options
+
+
+def test_a_choice_travels_with_its_system_text_and_turns() -> None:
+    options, form = chosen_options(["ham", "spam"], "Label it.", [("a", "ham")])
+    assert options == {
+        "choices": ["ham", "spam"],
+        "scores": True,
+        "max_tokens": 12,
+        "system": "Label it.",
+        "shots": [["a", "ham"]],
+    }
+    assert form is SCORED
+    assert "system" not in chosen_options(["ham", "spam"], None, ())[0]
+
+
+def test_more_than_a_call_can_carry_is_refused() -> None:
+    for system, shots in (("x" * 200_000, []), (None, [("a", "b")] * (MAX_SHOTS + 1))):
+        with pytest.raises(ValueError, match="at most"):
+            chosen_options(["a", "b"], system, shots)
+
+
+def test_a_reply_is_the_choice_and_what_is_known_of_the_others() -> None:
+    text = '{"value": "ham", "scores": {"ham": -0.5, "spam": -1}}'
+    assert SCORED.read(text) == Scored("ham", {"ham": -0.5, "spam": -1.0})
+    assert SCORED.read('{"value": "ham", "scores": null}') == Scored("ham", {})
+
+
+@pytest.mark.parametrize("text", ["ham", "[]", '{"scores": {}}', '{"value": 1, "scores": {}}'])
+def test_a_reply_without_a_choice_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        SCORED.read(text)
