@@ -1,5 +1,6 @@
 """Frozen values that cross module borders: no behaviour beyond addition and small properties."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -121,6 +122,8 @@ class ModelRequest:
     """Requests with different salts share nothing in the server's prefix cache."""
     session: str | None = None
     """Requests with the same one are best answered by the same replica, behind a router."""
+    wants_scores: bool = False
+    """Whether `Completion.scores` is wanted, of a request whose constraint is `Choices`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,8 @@ class Completion:
     finish_reason: FinishReason
     usage: Usage
     seconds: float
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Log-probabilities of the choices, those that are known; empty where the model tells none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +235,9 @@ class CellCall:
 
     fn and the arguments each takes, besides `texts`:
       llm_query   texts = prompts; choices?: list[str], regex?: str, schema?: object,
-                  max_tokens?: int
+                  max_tokens?: int; before each prompt: system?: str and worked turns,
+                  shots?: list[[asked, replied]]; scores?: bool: outcomes are JSON,
+                  {"value": the choice, "scores": {choice: its log-probability, where known}}
       rlm_query   has_context: bool; slices: list. Without contexts: texts = questions, slices = [].
                   With: one slice a question, [start, end] in characters of the mapped file, or
                   None where the context's text stands in texts right after its question

@@ -10,15 +10,18 @@ from typing import Any, Literal
 
 from rlm_local.errors import ModelError
 from rlm_local.interfaces import TokenCounter
-from rlm_local.serving.constraints import instruction, json_schema_of
-from rlm_local.types import Completion, Constraint, FinishReason, Json, ModelRequest, Usage
+from rlm_local.serving.choice_scores import TOP, choice_scores, steps_of
+from rlm_local.serving.constraints import instruction, json_schema_of, text_that_fits
+from rlm_local.types import Choices, Completion, Constraint, FinishReason, Json, ModelRequest, Usage
 
-__all__ = ["ChatWire", "Dialect"]
+__all__ = ["SCORE_KEYS", "ChatWire", "Dialect"]
 
 Dialect = Literal["vllm", "openai"]
 
 SESSION_HEADER = "X-Session-ID"
 """By which vllm-router keeps a conversation on one replica."""
+SCORE_KEYS = frozenset({"logprobs", "top_logprobs"})
+"""By which a server is asked for log-probabilities."""
 FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
@@ -51,6 +54,8 @@ class ChatWire:
             settings["seed"] = sampling.seed
         if sampling.stop:
             settings["stop"] = list(sampling.stop)
+        if request.wants_scores:
+            settings |= {"logprobs": True, "top_logprobs": TOP}
         return settings
 
     def vllm_settings(self, request: ModelRequest) -> dict[str, Any]:
@@ -120,6 +125,7 @@ class ChatWire:
             if isinstance(usage, dict)
             else self._estimate(request, f"{reasoning}{text or ''}"),
             seconds=seconds,
+            scores=_scores(request, choice.get("logprobs"), text or ""),
         )
 
     def _estimate(self, request: ModelRequest, written: str) -> Usage:
@@ -127,6 +133,14 @@ class ChatWire:
             prompt_tokens=sum(self.tokens.count(item.content) for item in request.messages),
             completion_tokens=self.tokens.count(written),
         )
+
+
+def _scores(request: ModelRequest, logprobs: object, text: str) -> dict[str, float]:
+    constraint = request.constraint
+    if not request.wants_scores or not isinstance(constraint, Choices):
+        return {}
+    choice = text_that_fits(text, constraint) or text.strip()
+    return choice_scores(steps_of(logprobs), choice, constraint.values)
 
 
 def _usage(usage: dict[str, Any]) -> Usage:

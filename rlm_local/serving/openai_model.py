@@ -18,11 +18,12 @@ from rlm_local.errors import (
     ServerError,
 )
 from rlm_local.interfaces import Server, TokenCounter
-from rlm_local.serving.chat_wire import ChatWire, Dialect
+from rlm_local.serving.chat_wire import SCORE_KEYS, ChatWire, Dialect
 from rlm_local.serving.constraints import check_constraint, text_that_fits
 from rlm_local.serving.endpoint import Endpoint, Transport
+from rlm_local.serving.one_token_choices import OneTokenChoices
 from rlm_local.serving.structured import TypedChat
-from rlm_local.types import Completion, Constraint, Json, ModelRequest
+from rlm_local.types import Choices, Completion, Constraint, Json, ModelRequest
 
 __all__ = ["Endpoint", "EndpointFacts", "OpenAIModel", "probe"]
 
@@ -51,7 +52,9 @@ class OpenAIModel:
     _wire: ChatWire = field(init=False, repr=False)
     _transport: Transport = field(init=False, repr=False)
     _typed: TypedChat = field(init=False, repr=False)
+    _one_token: OneTokenChoices = field(init=False, repr=False)
     _knows_schemas: bool = field(init=False, repr=False, default=True)
+    _knows_scores: bool = field(init=False, repr=False, default=True)
 
     def __post_init__(self) -> None:
         self._wire = ChatWire(
@@ -64,6 +67,7 @@ class OpenAIModel:
         # How many are in flight is decided before; a second limit here would only hide it.
         self._transport = Transport(self.endpoint, max_connections=0, timeout_s=self.timeout_s)
         self._typed = TypedChat(self._wire, self._send)
+        self._one_token = OneTokenChoices(self._typed.complete)
 
     @property
     def name(self) -> str:
@@ -81,10 +85,13 @@ class OpenAIModel:
             raise ModelError(f"{self.name}: this endpoint cannot continue an assistant message")
         if request.constraint is None:
             return await self._send(request, self._wire.body(request))
-        check_constraint(request.constraint)
-        if self.dialect == "vllm":
-            return await self._typed.complete(request, request.constraint)
-        return await self._ask_for(request, request.constraint)
+        constraint = request.constraint
+        check_constraint(constraint)
+        if self.dialect != "vllm":
+            return await self._ask_for(request, constraint)
+        if request.wants_scores and isinstance(constraint, Choices):
+            return await self._one_token.complete(request, constraint)
+        return await self._typed.complete(request, constraint)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -92,6 +99,22 @@ class OpenAIModel:
         await self._transport.aclose()
 
     async def _send(self, request: ModelRequest, body: dict[str, Any]) -> Completion:
+        """A reply; without log-probabilities where the server does not take their keys."""
+        if SCORE_KEYS.isdisjoint(body):
+            return await self._post(request, body)
+        plain = {key: value for key, value in body.items() if key not in SCORE_KEYS}
+        if not self._knows_scores:
+            return await self._post(request, plain)
+        try:
+            return await self._post(request, body)
+        except ModelError as error:
+            if error.status not in (400, 422):
+                raise
+            completion = await self._post(request, plain)
+            self._knows_scores = False  # without them the same request went through
+            return completion
+
+    async def _post(self, request: ModelRequest, body: dict[str, Any]) -> Completion:
         started = time.perf_counter()
         try:
             reply = await self._transport.post(CHAT, body, self._wire.headers(request))

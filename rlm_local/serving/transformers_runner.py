@@ -14,6 +14,7 @@ from rlm_local.errors import ModelError, ModelUnavailable, RlmError, WeightsErro
 from rlm_local.serving.structured import Automaton, token_mask, token_vocabulary
 from rlm_local.serving.tokenizer import without_lone_surrogates
 from rlm_local.serving.transformers_prefix import KeptPrefix
+from rlm_local.serving.transformers_scores import scores_of_row
 from rlm_local.serving.transformers_stops import RowStops
 from rlm_local.types import Completion, Json, ModelRequest, Usage
 
@@ -44,6 +45,7 @@ class Job:
             sampling.top_k,
             sampling.repetition_penalty,
             sampling.seed,
+            self.request.wants_scores,
         )
 
 
@@ -132,7 +134,7 @@ class Runner:
         try:
             # Outlines' mask kernel would be compiled at first use: half a minute, and a compiler.
             with torch.inference_mode(), torch.compiler.set_stance("force_eager"):
-                rows = self._call(jobs, prompts, stops, prefix)
+                rows, logits = self._call(jobs, prompts, stops, prefix)
         except torch.OutOfMemoryError as error:
             raise ModelUnavailable(f"memory of {self.device} ran out in a batch") from error
         except RuntimeError as error:
@@ -143,7 +145,10 @@ class Runner:
         for n_row, (prompt, row) in enumerate(zip(prompts, rows, strict=True)):
             text, n_new, finish_reason = stops.reply(n_row, row)
             usage = Usage(len(prompt), len(prefix.tokens), n_new)
-            completions.append(Completion(text, finish_reason, usage, seconds=0.0))
+            steps = [step[n_row] for step in logits]
+            asked = jobs[n_row].request
+            scores = scores_of_row(asked, text, row[:n_new], steps, tokenizer=parts.tokenizer)
+            completions.append(Completion(text, finish_reason, usage, 0.0, scores))
         return completions
 
     def _call(
@@ -152,8 +157,8 @@ class Runner:
         prompts: list[list[int]],
         stops: RowStops,
         prefix: KeptPrefix,
-    ) -> list[list[int]]:
-        """New tokens of each row, padding after its end included."""
+    ) -> tuple[list[list[int]], Sequence[Module]]:
+        """New tokens of each row, padding after its end included; and logits, where wanted."""
         import torch
         from transformers import LogitsProcessorList, StoppingCriteriaList
 
@@ -174,9 +179,11 @@ class Runner:
             logits_processor=LogitsProcessorList(masks),
             stopping_criteria=StoppingCriteriaList([stops]),
             past_key_values=prefix.cache,
+            return_dict_in_generate=True,
+            output_scores=request.wants_scores,
         )
-        new: list[list[int]] = output[:, width:].tolist()
-        return new
+        new: list[list[int]] = output.sequences[:, width:].tolist()
+        return new, output.scores or ()
 
     def _encode(self, request: ModelRequest) -> list[int]:
         tokenizer = self.load().tokenizer

@@ -14,7 +14,7 @@ from rlm_local.serving.replicas import ReplicatedModel
 from rlm_local.serving.scripted_model import ScriptedModel
 from rlm_local.serving.tokenizer import RatioTokenCounter
 from rlm_local.serving.transformers_model import TransformersModel
-from rlm_local.types import Message, ModelRequest, Sampling
+from rlm_local.types import Choices, Message, ModelRequest, Sampling
 from tests.fakes.openai_server import OpenAIServer, ServerOptions
 from tests.fakes.tiny_model import save_tiny_model
 
@@ -73,6 +73,19 @@ async def test_a_completion_has_text_usage_and_seconds(model: Model) -> None:
     assert reply.usage.completion_tokens > 0
     assert reply.usage.cached_tokens <= reply.usage.prompt_tokens
     assert reply.seconds >= 0
+
+
+# Torch's own compiler package warns of torch's own past when Outlines' kernel imports it.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")
+async def test_scores_are_those_of_choices_where_any_are_known(model: Model) -> None:
+    choices = Choices(("Hi.", "Ho."))
+    reply = await model.complete(
+        ModelRequest(ASK.messages, Sampling(24), choices, wants_scores=True)
+    )
+    assert reply.text in choices.values
+    assert reply.scores.keys() <= set(choices.values)
+    assert all(score <= 0 for score in reply.scores.values())
+    assert (await model.complete(ASK)).scores == {}
 
 
 async def test_many_requests_may_be_in_flight(model: Model) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import dataclasses
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -429,3 +430,76 @@ async def test_a_server_of_ours_that_is_gone_is_told_of_rather_than_tried_again(
             await model.complete(ask())
     finally:
         await model.aclose()
+
+
+LABELS = Choices(("ham", "spam", "spaniel"))
+
+
+def scored(choices: Choices = LABELS) -> ModelRequest:
+    return dataclasses.replace(ask(constraint=choices), wants_scores=True)
+
+
+async def scored_reply(model: OpenAIModel, request: ModelRequest) -> tuple[str, dict[str, float]]:
+    reply = await model.complete(request)
+    assert reply.finish_reason == "stop"
+    return reply.text, {name: round(math.exp(it), 3) for name, it in reply.scores.items()}
+
+
+async def test_vllm_decides_a_choice_by_one_token_and_tells_how_likely_the_others_were(
+    server: OpenAIServer,
+) -> None:
+    server.options.shares = lambda body: {"ham": 0.6, "spam": 0.3, "spaniel": 0.1}
+    model = model_at(server, dialect="vllm")
+    told = await scored_reply(model, scored())
+    await model.aclose()
+    assert told == ("ham", {"ham": 0.6, "spam": 0.3, "spaniel": 0.1})
+    (body,) = server.requests
+    assert (body["max_tokens"], body["logprobs"], body["top_logprobs"]) == (1, True, 20)
+    assert "spaniel" in body["structured_outputs"]["regex"]
+
+
+async def test_labels_that_begin_with_the_same_token_are_written_out(
+    server: OpenAIServer,
+) -> None:
+    server.options.shares = lambda body: {"spam!": 0.5, "spam?": 0.2, "ham": 0.3}
+    model = model_at(server, dialect="vllm")
+    for _ in range(2):
+        told = await scored_reply(model, scored(Choices(("spam!", "spam?", "ham"))))
+        assert told == ("spam!", {"spam!": 0.5, "spam?": 0.2, "ham": 0.3})
+    await model.aclose()
+    assert [body["max_tokens"] for body in server.requests] == [1, 64, 64]
+
+
+async def test_a_plain_servers_log_probabilities_are_read_where_it_gives_them(
+    server: OpenAIServer,
+) -> None:
+    said = {'{"value": "ham"}': 0.8, '{"value": "spam"}': 0.2}
+    server.options.shares = lambda body: said
+    model = model_at(server)
+    text, scores = await scored_reply(model, scored())
+    assert (text, scores["ham"]) == ("ham", 0.8)
+    server.options.shares = None
+    server.options.replies = ['{"value": "spam"}']
+    assert await scored_reply(model, scored()) == ("spam", {})
+    await model.aclose()
+
+
+@pytest.mark.parametrize("dialect", ["openai", "vllm"])
+async def test_a_server_that_refuses_log_probabilities_is_asked_without_them(
+    server: OpenAIServer, dialect: Dialect
+) -> None:
+    server.options.rejects = ["logprobs", "top_logprobs"]
+    server.options.replies = ["ham"]
+    model = model_at(server, dialect=dialect)
+    for _ in range(2):
+        assert await scored_reply(model, scored()) == ("ham", {})
+    await model.aclose()
+    assert ["logprobs" in body for body in server.requests] == [True, False, False]
+
+
+async def test_nobody_is_asked_for_scores_that_are_not_wanted(server: OpenAIServer) -> None:
+    server.options.replies = ["ham"]
+    for dialect in ("openai", "vllm"):
+        await complete(server, ask(constraint=LABELS), dialect)
+    assert not any("logprobs" in body for body in server.requests)
+    assert {body["max_tokens"] for body in server.requests} == {64}

@@ -1,4 +1,6 @@
 import asyncio
+import dataclasses
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -104,6 +106,19 @@ async def test_constraints_are_held_for_every_row(
     for _ in range(2):  # the second time with the automaton that was kept
         replies = await asyncio.gather(*map(model.complete, requests))
         assert all(fits(reply.text, constraint) for reply in replies)
+
+
+async def test_scores_are_the_choices_shares_and_the_reply_has_the_greatest(
+    model: TransformersModel,
+) -> None:
+    choices = Choices(("apple", "pear", "peach"))
+    plain = ModelRequest((Message("user", "a"),), Sampling(60), choices, priority=1)
+    wanting = dataclasses.replace(plain, wants_scores=True)
+    told, untold = await asyncio.gather(model.complete(wanting), model.complete(plain))
+    assert (told.text, untold.scores) == (untold.text, {})
+    assert set(told.scores) <= set(choices.values)
+    assert told.text in told.scores
+    assert sum(map(math.exp, told.scores.values())) <= 1.0001
 
 
 async def test_a_reply_ends_before_its_stop_text(model: TransformersModel) -> None:
