@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.instant import InstantEndpoint, cell
 from benchmarks.instant_server import Exchange, Rule
-from benchmarks.peer import run_peer
+from benchmarks.peers.scripted import run_peer
 from benchmarks.report import Measure, Report, Value, median, print_report
 from benchmarks.traces import batches_s, read_events
 from rlm_local import RLM, Answer, Limits

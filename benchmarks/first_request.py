@@ -20,7 +20,7 @@ import psutil
 
 from benchmarks.instant import InstantEndpoint, cell
 from benchmarks.instant_server import Exchange, Rule
-from benchmarks.peer import run_peer
+from benchmarks.peers.scripted import run_peer
 from benchmarks.report import Measure, Report, Value, median, print_report
 from benchmarks.texts import plain_english
 from rlm_local import RLM

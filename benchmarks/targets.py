@@ -22,11 +22,19 @@ def add_target_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--api-key", help="its key")
     parser.add_argument("--root", help="name of the root model there")
     parser.add_argument("--worker", help="name of the worker model there")
+    parser.add_argument(
+        "--keep-replies",
+        action="store_true",
+        help="use the result cache: a second question over the same labels is nearly free",
+    )
 
 
 def open_target(arguments: argparse.Namespace, settings: Settings) -> RLM:
-    """The `RLM` the flags name. It keeps no replies: a benchmark measures models, not a file."""
-    settings = replace(settings, cache=CacheSettings("off"))
+    """The `RLM` the flags name.
+
+    It keeps no replies unless told to: a benchmark measures models, not a file.
+    """
+    settings = replace(settings, cache=CacheSettings("on" if arguments.keep_replies else "off"))
     if not arguments.base_url:
         return RLM.local(arguments.stack, settings=settings)
     if not arguments.root:

@@ -1,8 +1,9 @@
 """Small worlds of people, places and things, told in bAbI's sentences.
 
-The first five of bAbI's tasks: where someone is, where a thing is, where it was before, what lies
-beside what, and who gave what to whom. A world is fixed by its seed. Official stories are read
-from bAbI's files. Hides nothing: see `babilong`.
+Eight of bAbI's tasks: where someone is, where a thing is, where it was before, what lies beside
+what, who gave what to whom, whether someone is somewhere, and how many and which things someone
+carries. A world is fixed by its seed. Official stories, of all twenty tasks, are read from bAbI's
+files. Hides nothing: see `babilong`.
 """
 
 import random
@@ -24,10 +25,16 @@ _GIVE = ("gave", "handed", "passed")
 _SIDES = ("north", "south", "east", "west")
 _OPPOSITE = {"north": "south", "south": "north", "east": "west", "west": "east"}
 
-TASKS = ("qa1", "qa2", "qa3", "qa4", "qa5")
+_NUMBERS = ("none", "one", "two", "three")
+
+TASKS = ("qa1", "qa2", "qa3", "qa4", "qa5", "qa6", "qa7", "qa8")
+"""Those whose stories can be made."""
 LABELS: dict[str, frozenset[str]] = {
     **dict.fromkeys(("qa1", "qa2", "qa3", "qa4"), frozenset(_PLACES)),
     "qa5": frozenset(("Bill", "Fred", "Jeff", *_THINGS, "Mary")),
+    "qa6": frozenset(("yes", "no")),
+    "qa7": frozenset(_NUMBERS),
+    "qa8": frozenset((*_THINGS, "nothing")),
 }
 """The labels that BABILong's scorer looks for."""
 
@@ -135,6 +142,34 @@ def _gifts(generator: random.Random) -> tuple[list[str], list[str]]:
     return facts, asked
 
 
+def _whether(generator: random.Random) -> tuple[list[str], list[str]]:
+    facts, _ = _walks(generator)
+    places = [_last_place(facts, person) for person in _PEOPLE]
+    asked = [
+        f"Is {person} in the {generator.choice((place, generator.choice(_PLACES)))}?"
+        for person, place in zip(_PEOPLE, places, strict=True)
+        if place
+    ]
+    return facts, asked
+
+
+def _how_many(generator: random.Random) -> tuple[list[str], list[str]]:
+    facts = _carries(generator, generator.randint(6, 20))
+    return facts, [f"How many objects is {person} carrying?" for person in _told_of(facts)]
+
+
+def _what_things(generator: random.Random) -> tuple[list[str], list[str]]:
+    facts = _carries(generator, generator.randint(6, 20))
+    return facts, [f"What is {person} carrying?" for person in _told_of(facts)]
+
+
+def _told_of(facts: Sequence[str]) -> list[str]:
+    """Those who picked something up at some time, and one who did not."""
+    got = {fact.split()[0] for fact in facts if not _moved(fact)[0]}
+    others = [person for person in _PEOPLE if person not in got]
+    return [*sorted(got), *others[:1]]
+
+
 def _go(generator: random.Random, person: str) -> str:
     return f"{person} {generator.choice(_GO)} the {generator.choice(_PLACES)}."
 
@@ -145,6 +180,9 @@ _TELLERS = {
     "qa3": _where_before,
     "qa4": _beside,
     "qa5": _gifts,
+    "qa6": _whether,
+    "qa7": _how_many,
+    "qa8": _what_things,
 }
 
 
@@ -154,6 +192,12 @@ def answer(facts: Sequence[str], question: str) -> str:
     Of several gifts that fit, the last counts, as in bAbI.
     """
     words = question.rstrip("?").split()
+    if words[-1] == "carrying":
+        things = _carried(facts, words[-2])
+        return _NUMBERS[len(things)] if words[0] == "How" else ",".join(things) or "nothing"
+    if words[0] == "Is":
+        place = _last_place(facts, words[1])
+        return ("yes" if place == words[-1] else "no") if place else ""
     if question.startswith("What is "):
         return _side_answer(facts, words)
     if words[0] == "Who" or question.startswith("What did"):
@@ -191,6 +235,18 @@ def _trail(facts: Sequence[str], thing: str) -> list[str]:
         if who == holder and who in at and trail[-1:] != [at[who]]:
             trail.append(at[who])
     return trail
+
+
+def _carried(facts: Sequence[str], person: str) -> list[str]:
+    """What a person holds in the end, in the order in which it was taken."""
+    held: list[str] = []
+    for fact in facts:
+        found = re.fullmatch(rf"{person} (.+) the (\w+)(?: there)?\.", fact)
+        if found and found[1] in _GET:
+            held.append(found[2])
+        elif found and found[1] in _DROP:
+            held.remove(found[2])
+    return held
 
 
 def _before(trail: Sequence[str], place: str) -> str:

@@ -1,15 +1,17 @@
 """BABILong: the facts of a bAbI story scattered over natural text.
 
 Facts keep their order and stand between sentences, at random places, as in booydar/babilong
-(arXiv 2406.10149); instruction, format line and question are its own. Stories are made by
-`babi_worlds`, so that none is known; with `stories=official` they come from bAbI's own files.
-The natural text is RULER's instead of PG-19's.
+(arXiv 2406.10149). Instruction and format line of the first five are its own; the others are asked
+in one form, which lists the labels. Stories of the first eight are made by `babi_worlds`, so that
+none is known; with `stories=official`, and for all others, they come from bAbI's own files. The
+natural text is RULER's instead of PG-19's.
 """
 
 import random
 import re
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Collection, Iterator
+from functools import lru_cache, partial
+from pathlib import Path
 
 from benchmarks.tasks.babi_worlds import LABELS, TASKS, Story, answer, make_story, read_stories
 from benchmarks.tasks.data import DataMissing
@@ -56,8 +58,16 @@ _ASK["qa3"] = (
 )
 
 
+_ASK_OTHERS = (
+    "The text holds facts about persons, places and things hidden in some random text. Answer the "
+    "question based only on the information from the facts, the latest where they differ."
+)
+_ALL_TASKS = tuple(f"qa{number}" for number in range(1, 21))
+
+
 def _make(task: str, request: Request) -> Iterator[Task]:
-    source = request.option("stories", "made", ("made", "official"))
+    usual = "made" if task in TASKS else "official"
+    source = request.option("stories", usual, {"official", usual})
     generator = random.Random(f"babilong {task} {request.tokens} {request.seed}")
     story = (
         _official(task, request)
@@ -69,7 +79,8 @@ def _make(task: str, request: Request) -> Iterator[Task]:
     hidden = [Hidden(fact, at) for fact, at in zip(story.facts, places, strict=True)]
     n_chars = round(request.tokens * (behind.chars_per_token or 4.0))
     key = f"babilong_{task}-{request.tokens}-{request.seed}-{source}-{behind.name}"
-    about, form = _ASK[task]
+    labels = LABELS.get(task) or _official_labels(task, request)
+    about, form = _ASK.get(task) or (_ASK_OTHERS, _form(labels))
     yield Task(
         name=key,
         family=f"babilong_{task}",
@@ -83,9 +94,9 @@ def _make(task: str, request: Request) -> Iterator[Task]:
         question=f"{about}\n{form}\nQuestion: {story.question}",
         truth=(story.answer,),
         scorer="babilong",
-        options={"labels": sorted(LABELS[task]), "asked": story.question},
-        guess=generator.choice(sorted(LABELS[task])),
-        shortcut=partial(_replay, story.question),
+        options={"labels": sorted(labels), "asked": story.question},
+        guess=generator.choice(sorted(labels)),
+        shortcut=partial(_replay, story.question) if task in TASKS else None,
         facts={"facts": len(story.facts)},
     )
 
@@ -101,13 +112,34 @@ def _replay(question: str, text: str) -> str:
     return answer(_FACT.findall(text), question)
 
 
+def _form(labels: Collection[str]) -> str:
+    return (
+        f"Your answer should be one of these: {'; '.join(sorted(labels))}. Where several are asked "
+        "for, write them with commas between. Do not write anything else."
+    )
+
+
 def _official(task: str, request: Request) -> Story:
+    stories = _official_stories(_official_file(task, request))
+    return stories[request.seed % len(stories)]
+
+
+def _official_labels(task: str, request: Request) -> frozenset[str]:
+    """All answers of the task's file."""
+    return frozenset(story.answer for story in _official_stories(_official_file(task, request)))
+
+
+def _official_file(task: str, request: Request) -> Path:
     folder = request.data.find("babi")
     files = sorted(folder.glob(f"{task}_*test.txt"))
     if not files:
         raise DataMissing(f"{folder} holds no {task}_*test.txt, a file of the bAbI tasks v1.2")
-    stories = list(read_stories(files[0]))
-    return stories[request.seed % len(stories)]
+    return files[0]
+
+
+@lru_cache(maxsize=20)
+def _official_stories(path: Path) -> list[Story]:
+    return list(read_stories(path))
 
 
 FAMILIES = tuple(
@@ -115,11 +147,11 @@ FAMILIES = tuple(
         f"babilong_{task}",
         f"bAbI's {task} in natural text",
         partial(_make, task),
-        needs=("ruler",),
+        needs=("ruler",) if task in TASKS else ("ruler", "babi"),
         options={
-            "stories": "made (default) or official",
+            "stories": "made (default) or official" if task in TASKS else "official",
             "haystack": "auto (default), essay or natural",
         },
     )
-    for task in TASKS
+    for task in _ALL_TASKS
 )

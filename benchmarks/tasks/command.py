@@ -1,39 +1,42 @@
-"""The command line: `list`, `fetch`, `make`, `run`, `score`."""
+"""The command line: `list`, `fetch`, `make`, `run`, `plan`, `score`."""
 
 import argparse
 import json
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-
 from benchmarks.needle import tokens_from_text
-from benchmarks.targets import add_target_flags, bench_folder, open_target
+from benchmarks.peers.catalogue import PeerError
+from benchmarks.targets import bench_folder
+from benchmarks.tasks.asking import add_asking_flags, run_families
 from benchmarks.tasks.data import RESOURCES, DataFolder, DataMissing
 from benchmarks.tasks.fetch import fetch
-from benchmarks.tasks.outcomes import Outcome, append, read_outcomes, tables
+from benchmarks.tasks.plan import PLANS
+from benchmarks.tasks.planned import run_plan
 from benchmarks.tasks.registry import FAMILIES, family_named
-from benchmarks.tasks.runner import ARMS, answerer, run_tasks
 from benchmarks.tasks.scorers import Reference, score
-from benchmarks.tasks.task import OptionError, Request, Task
+from benchmarks.tasks.task import OptionError, Request
 from rlm_local.errors import RlmError
-from rlm_local.session.settings import Settings
 
 __all__ = ["main"]
-
-_PLAIN_WIDTH = 160
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command; what is wrong with it is one line on standard error."""
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_args(_spelled_out(argv))
     try:
         arguments.run(arguments)
-    except (DataMissing, OptionError, RlmError) as error:
+    except (DataMissing, OptionError, PeerError, RlmError) as error:
         raise SystemExit(f"error: {error}") from error
+
+
+def _spelled_out(argv: Sequence[str] | None) -> Sequence[str]:
+    """The name of a plan stands for `plan NAME`."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    is_plan = bool(given) and (PLANS / f"{given[0]}.yaml").exists()
+    return ["plan", *given] if is_plan else given
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,18 +60,22 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--tokens", default="8K", help="lengths, such as 8K,128K,1M")
     running.add_argument("--seeds", type=int, default=5, help="contexts at each length")
     running.add_argument("--first-seed", type=int, default=0)
-    running.add_argument("--control", choices=ARMS[1:], help="this instead of our RLM")
-    running.add_argument("--window-tokens", type=int, default=6_000, help="for truncated")
-    running.add_argument("--mode", choices=("auto", "rlm", "direct"), default="auto")
-    running.add_argument("--out", type=Path, help="JSON lines; questions already there are kept")
-    running.add_argument("--by-kind", action="store_true", help="a table by kind of question too")
-    add_target_flags(running)
-    running.set_defaults(run=_run)
+    add_asking_flags(running)
+    running.set_defaults(run=lambda given: run_families(given, partial(_request, given)))
+    planned = commands.add_parser("plan", help="ask what a plan lists, print figures beside bars")
+    planned.add_argument("plan", help="a name in benchmarks/tasks/plans, or a file.yaml")
+    planned.add_argument("--seed", type=int, required=True, help="first seed; a fresh one")
+    planned.add_argument("--small", action="store_true", help="a fifth of it, to 1M tokens")
+    planned.add_argument("--samples", type=int, help="at most so many questions for a figure")
+    planned.add_argument("--rows", nargs="+", default=[], help="rows that begin so")
+    planned.add_argument("--report-only", action="store_true", help="ask nothing; report --out")
+    add_asking_flags(planned)
+    planned.set_defaults(run=lambda given: run_plan(given, _data(given)))
     scoring = commands.add_parser("score", help="score answers that something else gave")
     scoring.add_argument("tasks", type=Path, help="tasks.jsonl of `make`")
     scoring.add_argument("answers", type=Path, help="JSON lines with name and answer")
     scoring.set_defaults(run=_score)
-    for command in (listing, making, running):
+    for command in (listing, making, running, planned):
         command.add_argument("--data", action="append", default=[], metavar="NAME=PATH")
     for command in (making, running):
         command.add_argument("--questions", type=int, help="at most, over one context")
@@ -112,49 +119,6 @@ def _make(arguments: argparse.Namespace) -> None:
         lines[task.name] = json.dumps({**task.as_json(), **place}, ensure_ascii=False)
     listed.write_text("".join(f"{line}\n" for line in lines.values()), encoding="utf-8")
     print(f"{len(tasks)} questions over {len(written)} contexts, {listed}")
-
-
-def _run(arguments: argparse.Namespace) -> None:
-    arm = arguments.control or "rlm"
-    for family in arguments.families:
-        family_named(family)
-    done = list(read_outcomes(arguments.out)) if arguments.out else []
-    known = {(one.arm, one.name) for one in done}
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        models = None
-        if arm not in {"blind", "regex"}:
-            settings = Settings(mode=arguments.mode if arm == "rlm" else "direct", seed=0)
-            models = stack.enter_context(open_target(arguments, settings))
-        answer = answerer(arm, models, window_tokens=arguments.window_tokens)
-        for tasks in _asked(arguments):
-            new = [task for task in tasks if (arm, task.name) not in known]
-            for outcome in run_tasks(new, arm, answer, folder=folder):
-                done.append(outcome)
-                _tell(console, outcome)
-                if arguments.out:
-                    append(arguments.out, outcome)
-    tables(done, by_kind=arguments.by_kind, console=console)
-
-
-def _asked(arguments: argparse.Namespace) -> Iterator[list[Task]]:
-    """Lengths go round inside seeds, so that drift favours none."""
-    lengths = [tokens_from_text(text) for text in arguments.tokens.split(",")]
-    for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
-        turn = seed % len(lengths)
-        for tokens in [*lengths[turn:], *lengths[:turn]]:
-            for family in arguments.families:
-                yield family_named(family).tasks(_request(arguments, tokens, seed))
-
-
-def _tell(console: Console, outcome: Outcome) -> None:
-    said = " ".join((outcome.error or outcome.answer).split())[:60]
-    console.print(
-        f"{outcome.score:.2f} {outcome.seconds:6.1f}s {outcome.kind} {outcome.name}: {said}",
-        markup=False,
-        soft_wrap=True,
-    )
 
 
 def _score(arguments: argparse.Namespace) -> None:

@@ -5,7 +5,6 @@ see `windows`.
 """
 
 import csv
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from benchmarks.tasks.data import DataFolder, DataMissing, member_text, open_text
+from rlm_local.bench.labelled_lines import read_row
 
 __all__ = ["SOURCES", "LabelledTexts", "Source", "read_labelled"]
 
@@ -201,14 +201,8 @@ def _any_file(path: Path) -> Iterator[tuple[str, str]]:
                 yield row.get("label") or "", row.get("text") or row.get("input") or ""
         return
     for line in _lines(path):
-        if line.startswith("{"):
-            item = json.loads(line)
-            yield str(item.get("label", "")), str(item.get("text") or item.get("input") or "")
-        elif "\t" in line:
-            label, _, text = line.partition("\t")
-            yield label.strip(), text
-        elif found := re.match(r"([A-Z]+):\w+ (.+)", line):
-            yield _TREC.get(found[1], found[1]), found[2]
+        label, text = read_row(line)
+        yield _TREC.get(label, label), text
 
 
 def _lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:

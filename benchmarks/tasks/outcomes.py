@@ -1,10 +1,12 @@
 """What came of questions: one JSON line each, and tables of scores with their 95 % intervals.
 
 Questions over one context are not independent, so intervals are drawn from contexts, not from
-questions. Asks nothing.
+questions; of answers that are right or wrong the interval is never narrower than Wilson's. Asks
+nothing.
 """
 
 import json
+import math
 import os
 import random
 import statistics
@@ -16,9 +18,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Outcome", "append", "interval", "read_outcomes", "tables"]
+__all__ = ["Outcome", "append", "interval", "mean_interval", "read_outcomes", "tables", "wilson"]
 
 _DRAWS = 2_000
+_Z = 1.959964
+"""Of the 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,28 @@ def interval(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
     return means[round(0.025 * (_DRAWS - 1))], means[round(0.975 * (_DRAWS - 1))]
 
 
+def wilson(right: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share."""
+    share, spread = right / n, _Z * _Z / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = _Z * math.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def mean_interval(outcomes: Sequence[Outcome], scorer: str = "") -> tuple[float, float]:
+    """The 95 % interval of the mean score; of the score of another scorer when it is named."""
+    contexts: dict[str, list[float]] = {}
+    for one in outcomes:
+        value = one.scores.get(scorer, 0.0) if scorer else one.score
+        contexts.setdefault(one.context, []).append(value)
+    low, high = interval(list(contexts.values()))
+    values = [value for its in contexts.values() for value in its]
+    if set(values) <= {0.0, 1.0}:  # where all are right, drawing again finds no wrong one
+        lowest, highest = wilson(sum(values), len(values))
+        low, high = min(low, lowest), max(high, highest)
+    return low, high
+
+
 def tables(outcomes: Iterable[Outcome], *, by_kind: bool, console: Console) -> None:
     """Print scores by arm, family and length, and by kind where wanted."""
     done = list(outcomes)
@@ -90,6 +116,14 @@ def tables(outcomes: Iterable[Outcome], *, by_kind: bool, console: Console) -> N
     )
     if by_kind:
         _print(console, "score by kind", done, lambda one: (one.arm, one.family, one.kind))
+    covered = [one for one in done if "coverage" in one.facts]
+    if covered:
+        _print(
+            console,
+            "score by how near the worked examples were",
+            covered,
+            lambda one: (one.arm, one.family, one.facts["coverage"]),
+        )
 
 
 def _print(
@@ -111,13 +145,10 @@ def _print(
 
 
 def _row(its: Sequence[Outcome]) -> list[str]:
-    contexts: dict[str, list[float]] = {}
-    for one in its:
-        contexts.setdefault(one.context, []).append(one.score)
-    low, high = interval(list(contexts.values()))
+    low, high = mean_interval(its)
     return [
         str(len(its)),
-        str(len(contexts)),
+        str(len({one.context for one in its})),
         f"{_mean([one.score for one in its]):.3f}",
         f"{low:.2f}-{high:.2f}",
         " ".join(f"{name} {value:.2f}" for name, value in _further(its).items()),

@@ -42,7 +42,7 @@ COMMANDS = {
     "cache": _Entry("rlm_local.cli.cache:cache", "Show or empty the result cache."),
     "serve": _Entry("rlm_local.cli.not_yet:serve", "OpenAI-shaped endpoint (not yet)."),
     "chat": _Entry("rlm_local.cli.not_yet:chat", "Chat over a context (not yet)."),
-    "bench": _Entry("rlm_local.cli.not_yet:bench", "Run benchmarks (not yet)."),
+    "bench": _Entry("rlm_local.cli.bench:bench", "Try your models: labels, profiles."),
 }
 
 

@@ -4,7 +4,7 @@ import click
 
 from rlm_local.errors import UserError
 
-__all__ = ["bench", "chat", "serve"]
+__all__ = ["chat", "serve"]
 
 _SETTINGS = {"ignore_unknown_options": True, "allow_extra_args": True}
 
@@ -19,4 +19,3 @@ def _not_yet(name: str, instead: str) -> click.Command:
 
 serve = _not_yet("serve", "use `rlm-local ask` or the Python class rlm_local.RLM")
 chat = _not_yet("chat", "use `rlm-local ask`, one question at a time")
-bench = _not_yet("bench", "run the programs under benchmarks/ in the repository")

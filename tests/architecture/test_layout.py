@@ -8,6 +8,7 @@ TESTED_ELSEWHERE = {
     "types.py": "values without behaviour; whoever makes them tests them",
     "events.py": "values without behaviour; tests/trace/test_records.py writes and reads each kind",
     "errors.py": "the tree only; every raise is tested where it is raised",
+    "bench/target.py": "tests/bench/test_worker_trial.py, test_profile_trial.py open models by it",
     "cli/doctor_machine.py": "tests/cli/test_doctor.py: the whole report of this machine",
     "cli/not_yet.py": "four commands that say so; tests/cli/test_main.py runs them",
     "cli/standard_input.py": "a pipe with a reader; tests/cli/test_ask.py reads and interrupts it",
@@ -20,6 +21,7 @@ TESTED_ELSEWHERE = {
     "engine/recording.py": "tests/engine/test_resuming.py cuts runs after every event of them",
     "engine/direct.py": "tests/engine/test_loop.py: the tests of mode direct and auto",
     "engine/models.py": "values; tests/engine/test_subcalls.py cuts prompts to the room it tells",
+    "engine/question_rules.py": "tests/engine/test_question_kinds.py: questions for every rule",
     "engine/root_call.py": "tests/engine/test_loop.py: retries, limits and deadlines of the root",
     "engine/run_state.py": "values of a run; tests/engine/test_loop.py drives runs through them",
     "engine/turn.py": "tests/engine/test_loop.py takes every kind of turn",
@@ -43,7 +45,6 @@ TESTED_ELSEWHERE = {
     "sandbox/child/link.py": "tests/sandbox/test_toolbox.py: threads, long texts, refusals",
     "sandbox/child/lockdown.py": "tests/sandbox/attacks/test_layers.py: with it, and without",
     "sandbox/child/namespaces.py": "tests/sandbox/attacks/test_layers.py: with it, and without",
-    "sandbox/child/operators.py": "tests/sandbox/test_toolbox.py runs each in a REPL",
     "sandbox/child/rehearsal.py": "tests/sandbox/attacks/test_kernels.py: every simulated kernel",
     "sandbox/child/reply_shapes.py": "tests/sandbox/test_reply_types.py: every type, and back",
     "sandbox/child/self_probe.py": "tests/sandbox/test_outside_check.py: what it finds",
@@ -62,6 +63,7 @@ TESTED_ELSEWHERE = {
     "serving/index_builder.py": "tests/serving/test_compiled_constraints.py builds by it",
     "serving/transformers_prefix.py": "tests/serving/test_transformers_model.py: later root turns",
     "serving/transformers_runner.py": "tests/serving/test_transformers_model.py runs batches",
+    "serving/transformers_scores.py": "tests/serving/test_transformers_model.py: scored choices",
     "serving/transformers_stops.py": "tests/serving/test_transformers_model.py: where replies end",
 }
 

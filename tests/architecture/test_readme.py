@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+import click
 import pytest
 
 from rlm_local.cli.main import COMMANDS, cli
@@ -41,6 +42,8 @@ def _check_rlm_local(arguments: list[str]) -> None:
     assert name in COMMANDS
     command = cli.commands.get(name) or cli.get_command(cli.make_context("x", [name]), name)
     assert command is not None
+    if isinstance(command, click.Group) and len(arguments) > 1:
+        command = command.commands[arguments[1]]
     known = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in arguments if word.startswith("--")} <= known
 

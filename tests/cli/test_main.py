@@ -34,7 +34,7 @@ async def test_every_command_has_help(rlm_local: CommandLine, name: str) -> None
     assert f"rlm_local {name} " in done.stdout
 
 
-@pytest.mark.parametrize("name", ["serve", "chat", "bench"])
+@pytest.mark.parametrize("name", ["serve", "chat"])
 async def test_what_is_not_built_yet_says_so(rlm_local: CommandLine, name: str) -> None:
     done = await rlm_local(name, "--any", "thing")
     assert (done.code, done.stdout) == (2, "")

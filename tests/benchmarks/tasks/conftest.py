@@ -142,6 +142,16 @@ def _write_trec(path: Path) -> None:
     path.write_text("\n".join(lines), encoding="latin-1")
 
 
+def _write_babi(folder: Path) -> None:
+    folder.mkdir()
+    story = (
+        "1 Mary is no longer in the {}.\n2 Is Mary there? \tno\t1\n3 Is John there? \tmaybe\t1\n"
+    )
+    for number in range(1, 21):
+        text = "".join(map(story.format, WORDS[:20]))
+        (folder / f"qa{number}_some-task_test.txt").write_text(text, encoding="utf-8")
+
+
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     folder = tmp_path_factory.mktemp("data")
@@ -153,4 +163,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
     _write_trec(folder / "train_5500.label")
     labelled = folder / "labelled.tsv"
     labelled.write_bytes((folder / "SMSSpamCollection").read_bytes())
-    return DataFolder(folder, {"labelled": labelled, "code": Path(asyncio.__file__).parent})
+    _write_babi(folder / "babi")
+    given = {
+        "labelled": labelled,
+        "code": Path(asyncio.__file__).parent,
+        "babi": folder / "babi",
+    }
+    return DataFolder(folder, given)

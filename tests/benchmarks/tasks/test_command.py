@@ -53,7 +53,7 @@ def test_a_run_goes_on_where_it_ended(
     data: DataFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.jsonl"
-    run = ["run", "vt", "verbatim", "--tokens", "2K,4K", "--control", "regex", "--out", str(out)]
+    run = ["run", "vt", "verbatim", "--tokens", "2K,4K", "--arm", "regex", "--out", str(out)]
     main([*run, "--seeds", "1"])
     assert len(list(read_outcomes(out))) == 4
     main([*run, "--seeds", "2", "--by-kind"])
@@ -90,7 +90,9 @@ def test_our_rlm_is_asked_over_the_file(
         (["make", "vt", "--set", "depth=2", "--out", "x"], "does not take depth"),
         (["make", "vt", "--data", "vt=/x", "--out", "x"], "no data called vt"),
         (["make", "oolong-sms", "--data", "sms=/nothing/there", "--out", "x"], "does not exist"),
-        (["run", "vtt", "--control", "blind"], "there is no family vtt"),
+        (["run", "vtt", "--arm", "blind"], "there is no family vtt"),
+        (["run", "vt", "--arm", "peer:rlm"], "there is no peer rlm"),
+        (["issue5", "--seed", "1", "--rows", "poetry"], "no row of the plan begins with poetry"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(line: list[str], said: str) -> None:
@@ -107,7 +109,7 @@ def test_the_model_itself_is_asked_over_what_it_can_read(data: DataFolder, tmp_p
         server.set_rules([Rule("", ["I see none."])])
         for control in ("truncated", "closed-book"):
             endpoint = ["--base-url", server.base_url, "--root", "root", "--window-tokens", "900"]
-            main([*run, "--control", control, *endpoint])
+            main([*run, "--arm", control, *endpoint])
     done = list(read_outcomes(out))
     assert [(one.arm, one.score, one.error) for one in done] == [
         ("truncated", 0.0, ""),

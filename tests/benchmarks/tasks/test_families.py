@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchmarks.tasks.babi_worlds import TASKS
 from benchmarks.tasks.data import DataFolder, DataMissing
 from benchmarks.tasks.registry import FAMILIES, family_named
 from benchmarks.tasks.task import OptionError, Request, Task
@@ -32,12 +33,13 @@ CHARS_PER_TOKEN = {
     "pairs-debian": 2.77,
     "pairs-trec": 2.9,
     "code": 4.7,
-    **{f"babilong_qa{n}": 4.6 for n in range(1, 6)},
+    **{f"babilong_qa{n}": 4.6 for n in range(1, 21)},
 }
 """Of Qwen's tokenizer, measured over the real data; cwe and verbatim are held below."""
 NEVER_TWO_SEEDS_ALIKE = sorted(set(FAMILIES) - {"pairs-file"})
 SOLVED_BY_A_PROGRAM = (
-    *(name for name in FAMILIES if name.startswith(("niah", "babilong"))),
+    *(name for name in FAMILIES if name.startswith("niah")),
+    *(f"babilong_{task}" for task in TASKS),
     "vt",
     "cwe",
     "fwe",
