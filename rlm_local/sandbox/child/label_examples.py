@@ -21,8 +21,10 @@ _MOST_PER_LABEL = 4
 _EXAMPLE_CHARS = 400
 _SAMPLES = 12
 """Items shown to whoever invents: among six there is often none of a rarer label."""
+_SAMPLES_APART = 6
+"""Enough where they show no more than the style."""
 _SAMPLE_CHARS = 160
-_LABELS_A_REQUEST = 12
+_BULLETS = "-0123456789. "
 _WORDS = r"[^ \n]+( [^ \n]+){1,24}"
 """Of an invented text. Counted in words: a count of characters takes a server's grammar compiler
 thirty times as long, and holds up all that wait for a grammar meanwhile."""
@@ -53,28 +55,51 @@ def invented_examples(
 ) -> list[Example]:
     """New texts for each label, by the worker: one, or two where there are two labels.
 
-    They look like the items, of which it is shown some: a small model often takes one of those
-    over, so they should hold each label. What it could not write is left out.
+    They look like the items, of which it is shown some. Where there are more than two labels each
+    is asked for by itself: 240 WordNet lines in 8 classes came out .85 right with such examples,
+    .82 with all written in one reply. Two labels are told apart by writing both: asked for spam
+    alone, a small model writes what its samples are, or refuses. What it could not write is left
+    out.
     """
-    samples = [_line(item) for item in _spread(items, _SAMPLES)]
-    n_each = 2 if len(labels) == 2 else 1
-    groups = [
-        list(labels[at : at + _LABELS_A_REQUEST]) * n_each
-        for at in range(0, len(labels), _LABELS_A_REQUEST)
-    ]
+    if len(labels) == 2:
+        return _in_turns(_written_together(worker, items, labels, instruction))
+    return _in_turns(_written_apart(worker, items, labels, instruction))
+
+
+def _written_together(
+    worker: Worker, items: Sequence[str], labels: Sequence[str], instruction: str
+) -> dict[str, list[str]]:
     by_label: dict[str, list[str]] = {label: [] for label in labels}
-    for group in groups:
-        prompt = _order(samples, group, instruction)
-        written = worker.llm_query_batched(
-            [prompt], regex=_pattern(group), max_tokens=_LINE_TOKENS * len(group)
-        )[0]
-        if not isinstance(written, str):
-            continue
-        for label, line in zip(group, written.split("\n"), strict=False):
-            text = line.removeprefix(f"- {_line(label)}: ").strip()
-            if text and text not in by_label[label]:
-                by_label[label].append(text)
-    return _in_turns(by_label)
+    wanted = list(labels) * 2
+    prompt = _order(_shown(items, _SAMPLES), wanted, instruction)
+    written = worker.llm_query_batched(
+        [prompt], regex=_pattern(wanted), max_tokens=_LINE_TOKENS * len(wanted)
+    )[0]
+    lines = written.split("\n") if isinstance(written, str) else []
+    for label, line in zip(wanted, lines, strict=False):
+        text = line.removeprefix(f"- {_line(label)}: ").strip()
+        if text and text not in by_label[label]:
+            by_label[label].append(text)
+    return by_label
+
+
+def _written_apart(
+    worker: Worker, items: Sequence[str], labels: Sequence[str], instruction: str
+) -> dict[str, list[str]]:
+    head = (
+        f"{instruction}\nThe labels are: {', '.join(map(_line, labels))}.\n\n"
+        f"Some of the texts:\n{_shown(items, _SAMPLES_APART)}\n\n"
+    )
+    prompts = [
+        f"{head}Write 1 new texts in the style of these, about other things, each a clear case of "
+        f"'{_line(label)}' and of no other label, one a line."
+        for label in labels
+    ]
+    written = worker.llm_query_batched(prompts, regex=_WORDS, max_tokens=_LINE_TOKENS)
+    return {
+        label: [text.lstrip(_BULLETS)] if isinstance(text, str) and text.strip(_BULLETS) else []
+        for label, text in zip(labels, written, strict=True)
+    }
 
 
 def shortened(text: str, n_chars: int) -> str:
@@ -86,8 +111,11 @@ def shortened(text: str, n_chars: int) -> str:
     return f"{text[:head]} ... {text[len(text) - tail :]}"
 
 
-def _order(samples: Sequence[str], labels: Sequence[str], instruction: str) -> str:
-    listed = "\n".join(f"- {sample}" for sample in samples)
+def _shown(items: Sequence[str], n: int) -> str:
+    return "\n".join(f"- {_line(item)}" for item in _spread(items, n))
+
+
+def _order(listed: str, labels: Sequence[str], instruction: str) -> str:
     names = ", ".join(dict.fromkeys(map(_line, labels)))
     return (
         f"Here are some texts:\n{listed}\n\n"

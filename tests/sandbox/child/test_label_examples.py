@@ -64,19 +64,22 @@ def test_a_worker_is_shown_a_dozen_items_and_held_to_a_line_a_label() -> None:
     assert not re.fullmatch(str(asked.regex), "- sun: a\n- rain: b")
 
 
-def test_many_labels_are_asked_for_in_several_requests_and_failures_left_out() -> None:
+def test_each_of_many_labels_is_asked_for_by_itself_and_failures_are_left_out() -> None:
     labels = [f"kind {n}." for n in range(20)]
 
     def reply(prompt: str) -> str | None:
-        if "kind 19." in prompt:
-            return None
-        return "\n".join(f"- kind {n}.: text {n}" for n in range(12))
+        label = next(label for label in labels if f"'{label}'" in prompt)
+        return None if label == "kind 19." else f"- a text of {label}"
 
     worker = FunctionWorker(reply)
-    made = invented_examples(worker, ITEMS, labels, "?")
-    assert made == [(f"text {n}", f"kind {n}.") for n in range(12)]
-    assert len(worker.asked) == 2
-    assert r"kind 3\.: " in str(worker.asked[0].regex)
+    made = invented_examples(worker, ITEMS, labels, "What kind is it?")
+    assert made == [(f"a text of kind {n}.", f"kind {n}.") for n in range(19)]
+    (asked,) = worker.asked
+    assert len(asked.prompts) == 20
+    assert all(one.startswith("What kind is it?\nThe labels are: kind 0.") for one in asked.prompts)
+    assert asked.prompts[0].count("- item") == 6
+    assert re.fullmatch(str(asked.regex), "one line of words")
+    assert not re.fullmatch(str(asked.regex), "two\nlines of words")
 
 
 def test_the_same_text_twice_is_one_example() -> None:
