@@ -146,7 +146,8 @@ class ProfileSpec(_Spec):
     """Worked examples shown as earlier turns, same folder."""
     first_look: bool = False
     """Whether the harness runs a first cell of its own: what the text is made of, its records and
-    labels, the places a question points at; the root is told, and shown examples that fit."""
+    labels, the places a question points at; the root is told, and shown examples that fit, and
+    its answer is put into the form the question asks for."""
     fence: str = "repl"
     """Language tag of the code fence the model is taught."""
     max_reply_tokens: int = Field(default=2048, gt=0)

@@ -76,8 +76,11 @@ def read_row(line: str) -> tuple[str, str]:
         ValueError: it looks like JSON and is none.
     """
     if line.startswith("{"):
-        item = json.loads(line)
-        return str(item.get("label", "")), str(item.get("text") or item.get("input") or "")
+        try:
+            item = json.loads(line)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+        return str(item.get("label") or ""), str(item.get("text") or item.get("input") or "")
     if "\t" in line:
         label, _, text = line.partition("\t")
         return label.strip(), text
@@ -86,8 +89,8 @@ def read_row(line: str) -> tuple[str, str]:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str]]:
-    with path.open(encoding="utf-8", errors="replace", newline="") as lines:
-        if path.suffix == ".csv":
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        if path.suffix.lower() == ".csv":
             for row in csv.DictReader(lines):
                 yield row.get("label") or "", row.get("text") or row.get("input") or ""
             return

@@ -128,6 +128,8 @@ def profile(
     looks = (False, True) if look is None else (look,)
     found = candidates(specs, [style for style in _STYLES if style in (styles or _TRIED)], looks)
     stack = options["stack"] or _stack_of(model, is_needed=options["base_url"] is None)
+    if options["base_url"] is None:
+        _check_root(stack, model)
     target = _target(options, root=model, stack=stack)
     tasks = small_tasks(n_tasks, seed=seed)
     trials = []
@@ -168,6 +170,8 @@ def _target(options: dict[str, Any], *, root: str | None, stack: str) -> "Target
     from rlm_local.bench.target import Target
 
     if options["base_url"] is None:
+        if options.get("worker"):
+            raise UserError("--worker names a model at --base-url; a stack has a worker of its own")
         return Target(stack)
     if root is None:
         raise UserError("--base-url needs --worker NAME, the model to ask there")
@@ -204,6 +208,17 @@ def _stack_of(model: str, *, is_needed: bool) -> str:
             "endpoint that serves it with --base-url"
         )
     return "auto"
+
+
+def _check_root(stack: str, model: str) -> None:
+    from rlm_local.registry import load_registry
+
+    known = load_registry().stacks.get(stack)
+    if known is not None and known.root != model:
+        raise UserError(
+            f"--stack {stack} has the root {known.root!r}, not {model!r}; name a stack of that "
+            "model, or an endpoint that serves it with --base-url"
+        )
 
 
 def _print_sizes(results: "Sequence[SizeResult]") -> None:

@@ -15,14 +15,14 @@ from rlm_local.engine.question_wording import asked_part, ends_of
 
 __all__ = ["AnswerForm", "form_of", "in_form", "misfit"]
 
-Holds = Literal["choice", "phrase", "number", "id", "date", "month", "pairs", "yes_no", "open"]
+Holds = Literal["choice", "phrase", "number", "id", "date", "month", "pairs", "open"]
 
 _FORM = re.compile(
     r"(?:\bin (?:the|this) (?:following )?form(?:at)?(?: of)?|\bwrite (?:it|them) as):?\s+"
     r"(?P<quote>['\"])(?P<form>.+?)(?P=quote)(?=[\s,.;]|\Z)(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_PREFIXED = re.compile(r"(?P<prefix>[A-Za-z][\w ]{0,24}):\s*(?P<body>.+)", re.DOTALL)
+_PREFIXED = re.compile(r"(?P<prefix>[A-Za-z][\w ]{0,24}):\s+(?P<body>.+)", re.DOTALL)
 _HOLE = re.compile(r"\[([^\[\]]{1,40})\]")
 _PLAIN_HOLES = frozenset(
     ("answer", "number", "n", "x", "path", "name", "value", "label", "date", "user", "id", "month")
@@ -35,17 +35,14 @@ _QUOTED = re.compile(r"['\"]([^'\"]+)['\"]")
 _LISTED = re.compile(
     r"\bone of (?:the |these |the following )?"
     r"(?:labels?|categories|classes|kinds|options|words)?:? +"
-    r"(?P<list>[^.?!\n]+)",
+    r"(?P<list>(?:[^.?!\n]|\.(?=\w))+)",
     re.IGNORECASE,
 )
+_SENTENCE_END = re.compile(r"[.?!](?=\s|\Z)|\n")
 _PAIRS = re.compile(r"\bpairs\b.*\(\s*[\w ]+,\s*[\w ]+\)", re.IGNORECASE | re.DOTALL)
 _PAIR = re.compile(r"\(\s*[^,()]+,\s*[^,()]+\)")
 _NUMBER = re.compile(r"\bhow many\b|\bthe (?:total )?number of\b", re.IGNORECASE)
-_YES_NO = re.compile(
-    r"\A(?!do not\b)(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would)\b"
-    r"(?!.*\bor\b)[^?]*\?\Z",
-    re.IGNORECASE | re.DOTALL,
-)
+_WRITTEN_OTHERWISE = re.compile(r"\b(?:json|csv|table|markdown|lists? of lists)\b", re.IGNORECASE)
 _PREFIXES = frozenset(
     (
         "answer", "caller", "class", "date", "day", "file", "kind", "label", "month", "number",
@@ -53,12 +50,22 @@ _PREFIXES = frozenset(
     )
 )  # fmt: skip
 """What a root writes before an answer in place of the prefix that was asked for."""
-_SAYS_YES_OR_NO = re.compile(
-    r"\b(?:yes|no|not|true|false|maybe|perhaps|unknown|unclear|cannot|both|neither)\b",
+_NO_PREFIXES = frozenset(("key", "name", "x", "field", "word", "term"))
+"""Before the colon of a form, these stand for something else: `key: value`."""
+_DAYS = ("%Y-%m-%d", "%m/%d/%Y", "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%Y/%m/%d")
+_WHOLE_NUMBER = re.compile(r"(-?(?:\d{1,3}(?:,\d{3})+|\d+))(?:\.0)?")
+_SAID_AROUND = re.compile(
+    r"(?:the (?:answer|number|total|count) is |there (?:are|were) |exactly )?(?P<told>\S+?)"
+    r"(?: (?P<unit>[A-Za-z]+))?\.?",
     re.IGNORECASE,
 )
-_DAYS = ("%Y-%m-%d", "%m/%d/%Y", "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%Y/%m/%d")
-_NUMBERS = re.compile(r"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?!\w)")
+_NO_NUMBER = re.compile(
+    r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|\w+teen|\w+ty|hundred|thousand"
+    r"|million|no|none|nothing|nobody|unknown|dozen)\b|\d",
+    re.IGNORECASE,
+)
+"""What may stand for a number; only an answer without any of it is surely none."""
+_MOST_OPTION_WORDS = 4
 _MONTH_AND_YEAR = re.compile(r"\[(?:month|month name|name)\],? \[year\]", re.IGNORECASE)
 _SHOWN_CHARS = 60
 
@@ -73,6 +80,7 @@ class AnswerForm:
         holds: what stands in the frame.
         options: all that may stand there, for `choice` and `phrase`.
         american: whether a date is wanted as MM/DD/YYYY.
+        counted: the words of the question, of which one may stand behind a number.
     """
 
     prefix: str = ""
@@ -80,32 +88,39 @@ class AnswerForm:
     holds: Holds = "open"
     options: tuple[str, ...] = ()
     american: bool = False
+    counted: frozenset[str] = frozenset()
 
 
 def form_of(question: str) -> AnswerForm:
     """The form the question asks for; all is left open where it says nothing."""
     question = ends_of(question)
+    if _WRITTEN_OTHERWISE.search(question):
+        return AnswerForm()
     if _PAIRS.search(question):
         return AnswerForm(holds="pairs")
     found = _FORM.search(question)
     if found is None:
-        if _NUMBER.match(asked_part(question)):
-            return AnswerForm(holds="number")
-        return AnswerForm(holds="yes_no" if _YES_NO.match(asked_part(question)) else "open")
+        return AnswerForm(holds="number" if _NUMBER.match(asked_part(question)) else "open")
     prefixed = _PREFIXED.fullmatch(found["form"].strip())
     prefix, body = (prefixed["prefix"], prefixed["body"]) if prefixed else ("", found["form"])
     frame = _frame(body.strip())
-    if frame is None:
-        return AnswerForm(prefix)
+    if frame is None or prefix.casefold() in _NO_PREFIXES:
+        return AnswerForm()
     holes, rest = _HOLE.findall(body) or [body.strip().lower()], found["rest"]
     phrases = _PHRASES.match(rest.lstrip(", "))
     if phrases:
         return AnswerForm(prefix, frame, "phrase", tuple(_QUOTED.findall(phrases[1])))
     listed = _LISTED.search(rest)
-    if listed and frame == "{}":
-        return AnswerForm(prefix, frame, "choice", _options(listed["list"]))
-    american = "MM/DD/YYYY" in rest
-    return AnswerForm(prefix, frame, _held(prefix, holes, rest), american=american)
+    options = _options(listed["list"]) if listed and frame == "{}" else ()
+    if options:
+        return AnswerForm(prefix, frame, "choice", options)
+    told = _SENTENCE_END.split(rest, maxsplit=1)[0]
+    american = "MM/DD/YYYY" in told
+    counted = (
+        frozenset(re.findall(r"[a-z]+", question.casefold())) if frame == "{}" else frozenset()
+    )
+    held = _held(prefix, holes, told)
+    return AnswerForm(prefix, frame, held, american=american, counted=counted)
 
 
 def _frame(body: str) -> str | None:
@@ -129,12 +144,20 @@ def _held(prefix: str, holes: Sequence[str], rest: str) -> Holds:
 
 
 def _options(listed: str) -> tuple[str, ...]:
-    """The names of a list in words; what "and" stands in counts whole and in its parts."""
+    """The names of a list in words; what "and" stands in counts whole and in its parts.
+
+    None where it is no list of names, such as "the labels in the text" or "those above".
+    """
     names = [name.strip(" '\"") for name in re.split(r",\s*(?:or\s+|and\s+)?|\s+or\s+", listed)]
     names += [
         part.strip(" '\"") for part in re.split(r"\s+and\s+", names[-1]) if " and " in names[-1]
     ]
-    return tuple(dict.fromkeys(name for name in names if name))
+    options = tuple(dict.fromkeys(name for name in names if name))
+    is_list = len(options) > 1 and all(
+        len(name.split()) <= _MOST_OPTION_WORDS and "(" not in name and "case" not in name.split()
+        for name in options
+    )
+    return options if is_list else ()
 
 
 def in_form(answer: str, question: str) -> str:
@@ -144,8 +167,6 @@ def in_form(answer: str, question: str) -> str:
     writes 14.0 as 14.
     """
     form, value = form_of(question), answer.strip()
-    if form.holds == "yes_no":
-        return {"True": "yes", "False": "no"}.get(value, answer)
     if form.holds == "pairs":
         return _pairs(value) or answer
     if "\n" in value or not value:
@@ -171,7 +192,7 @@ def misfit(answer: str, question: str, labels: Sequence[str] = ()) -> str:
     shown = repr(held[:_SHOWN_CHARS])
     if form.holds in {"choice", "phrase"} and not any(_holds(held, it) for it in form.options):
         return f"{shown}, and not one of: {', '.join(form.options)}"
-    if form.holds == "number" and form.prefix and not re.search(r"\d", held):
+    if form.holds == "number" and form.prefix and not _NO_NUMBER.search(held):
         return f"{shown}, and not a number"
     if form.holds in {"date", "month"} and not re.search(r"\d", held):
         return f"{shown}, and not a {form.holds}"
@@ -179,8 +200,6 @@ def misfit(answer: str, question: str, labels: Sequence[str] = ()) -> str:
         return f"{shown}, which is a label and not a user"
     if form.holds == "pairs" and not _PAIR.search(value) and re.search(r"\d\D+\d", value):
         return f"{shown}, and no pairs"
-    if form.holds == "yes_no" and not _SAYS_YES_OR_NO.search(value):
-        return f"{shown}, and neither yes nor no"
     return ""
 
 
@@ -201,7 +220,9 @@ def _bare(value: str, form: AnswerForm) -> str:
     prefixed = _PREFIXED.fullmatch(value)
     if prefixed and form.prefix:
         prefix = prefixed["prefix"].casefold()
-        if prefix == form.prefix.casefold() or prefix in _PREFIXES:
+        if prefix in {form.prefix.casefold(), "answer"} or (
+            form.holds != "open" and prefix in _PREFIXES
+        ):
             value = prefixed["body"]
     value = value.strip()
     if re.fullmatch(r"\[[^\[\],]+\]|'[^']*'|\"[^\"]*\"", value):
@@ -218,7 +239,8 @@ def _mended(held: str, form: AnswerForm) -> str | None:
     if form.holds == "number":
         return _only_number(held, form)
     if form.holds == "id":
-        return _only_number(held, form) or (held if form.prefix else None)
+        user = re.fullmatch(r"(?:user )?(\d+)(?:\.0)?\.?", held, re.IGNORECASE)
+        return user[1] if user else (held if form.prefix else None)
     if form.holds == "date":
         day = _day(held)
         return day.strftime("%m/%d/%Y") if day and form.american else (held if day else None)
@@ -231,12 +253,21 @@ def _mended(held: str, form: AnswerForm) -> str | None:
 
 
 def _only_number(held: str, form: AnswerForm) -> str | None:
-    """The one whole number of an answer; with words around it only where a form was asked for."""
-    found = _NUMBERS.findall(held) if len(held) <= _SHOWN_CHARS else []
-    if len(found) != 1 or not (form.prefix or held == found[0]):
+    """The whole number that an answer is, said shortly; None where more is said than that."""
+    around = _SAID_AROUND.fullmatch(held)
+    number = _WHOLE_NUMBER.fullmatch(around["told"]) if around else None
+    if (
+        around is None
+        or number is None
+        or (around["unit"] and not _is_counted(around["unit"], form))
+    ):
         return None
-    whole, _, fraction = found[0].replace(",", "").partition(".")
-    return whole if not fraction.strip("0") else None
+    return number[1].replace(",", "")
+
+
+def _is_counted(unit: str, form: AnswerForm) -> bool:
+    """Whether a word behind a number only says what was counted, as the question does."""
+    return form.prefix != "" and unit.casefold() in form.counted
 
 
 def _whole_frame(held: str, form: AnswerForm) -> str:
@@ -253,9 +284,15 @@ def _fitting(held: str, form: AnswerForm) -> list[str]:
     same = [option for option in form.options if option.casefold() == told]
     if same:
         return same
-    begun = [option for option in form.options if option.casefold().startswith(f"{told} ")]
+    begun = [
+        option
+        for option in form.options
+        if re.fullmatch(rf"{re.escape(told)} (?:than|as|of)", option.casefold())
+    ]
     if len(begun) == 1:
         return begun
+    if re.search(r"\b(?:not|neither|nor|no|never|without)\b", told):
+        return []
     named = [option for option in form.options if _holds(told, option)]
     longest = [one for one in named if not any(one != it and _holds(it, one) for it in named)]
     return longest if form.holds == "choice" or form.frame == "{}" else []

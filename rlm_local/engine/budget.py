@@ -85,6 +85,16 @@ class Budget:
         return min(left) if left else None
 
     @property
+    def tokens_left(self) -> int | None:
+        """Tokens neither spent nor held by calls under way; the least along the tree."""
+        left = [
+            max(0, node.limits.max_tokens - node._spent_tokens - node._reserved_tokens)
+            for node in self._chain
+            if node.limits.max_tokens is not None
+        ]
+        return min(left) if left else None
+
+    @property
     def counts_tokens(self) -> bool:
         """Whether anyone along the tree limits tokens; if not, nobody needs to count a prompt."""
         return any(node.limits.max_tokens is not None for node in self._chain)
@@ -205,12 +215,15 @@ class Budget:
         if limit is not None and self._sent_subcalls + subcalls > limit:
             raise self._refuse("max_subcalls", f"all {limit:,} sub-calls are used")
         if self._is_over(self._reserved_tokens + tokens):
-            used = self.usage.root.total_tokens + self.usage.worker.total_tokens
             raise self._refuse(
                 "max_tokens",
                 f"the next call needs up to {tokens:,} tokens; "
-                f"{used:,} of {self.limits.max_tokens:,} are used",
+                f"{self._spent_tokens:,} of {self.limits.max_tokens:,} are used",
             )
+
+    @property
+    def _spent_tokens(self) -> int:
+        return self.usage.root.total_tokens + self.usage.worker.total_tokens
 
     def _is_full_for_now(self, tokens: int) -> bool:
         return (

@@ -31,15 +31,28 @@ _FALLBACKS: Mapping[str, tuple[Kind, ...]] = {
     "code": (Kind("code.definition"), Kind("code.caller")),
 }
 """What is shown where no rule knows the kind, by shape of the text."""
-_ROLES: Mapping[str, re.Pattern[str]] = {
-    "date": re.compile(r"date|day\b|time|when|created|sent|timestamp"),
-    "user": re.compile(r"user|author|customer|sender|member|client|account|from|owner|name|\bid\b"),
-    "text": re.compile(
-        r"text|message|body|content|comment|review|instance|subject|title|descr|note"
+_ROLES: Mapping[str, tuple[str, ...]] = {
+    "date": ("date", "day", "time", "timestamp", "datetime", "when", "created", "sent"),
+    "user": (
+        "user", "userid", "author", "customer", "sender", "member", "client", "account", "owner",
+        "from", "name", "id",
     ),
-    "amount": re.compile(r"amount|price|cost|total|value|sum|score|rating|quantity|count|size|age"),
-}
-"""How fields are called that do what the examples' fields do."""
+    "text": (
+        "text", "message", "body", "content", "comment", "review", "instance", "description",
+        "note", "subject", "title",
+    ),
+    "amount": (
+        "amount", "price", "cost", "total", "value", "sum", "score", "rating", "quantity", "count",
+        "size", "age",
+    ),
+}  # fmt: skip
+"""Words in the names of fields that do what the examples' fields do."""
+
+
+_LOOK_FURTHER = Kind("lookup.hops")
+"""Its example looks further, from places where the answer was not read."""
+_READ = (Kind("lookup.value"), Kind("lookup.either"))
+"""What is shown where the answer was read: it is given as it stands there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +71,21 @@ class Example:
     def over(self, fields: Sequence[str]) -> "Example":
         """The same example with the names that these records give to its fields."""
         code = self.code
-        for role, pattern in _ROLES.items():
+        for role, words in _ROLES.items():
             if role in fields or f"r['{role}']" not in code:
                 continue
-            named = [field for field in fields if pattern.search(field.casefold())]
+            named = [field for word in words for field in fields if word in _words_of(field)]
             if named and "'" not in named[0] and "\\" not in named[0]:
                 code = code.replace(f"r['{role}']", f"r['{named[0]}']")
         return replace(self, code=code)
+
+
+def _words_of(field: str) -> list[str]:
+    """The words a field's name is made of: `orderDate` and `order_date` are order and date."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", field).casefold()
+    return [
+        word.removesuffix("s") if len(word) > 3 else word for word in re.findall(r"[^\W_]+", apart)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +114,32 @@ def pick(question: str, look: Look, *, without: Collection[Kind] = ()) -> Picked
     usable = {
         kind: examples
         for kind, examples in bank().items()
-        if kind not in without and (look.passages or kind.what.partition(".")[0] != "lookup")
+        if kind not in without and (look.passages or not _is_lookup(kind))
     }
     ranked = kinds_of(question, look.shape, look.fields, look.labels)
     wanted = ranked[0] if ranked else None
-    order = _nearest(ranked) if ranked else _FALLBACKS.get(look.shape, ())
+    order: Sequence[Kind] = _nearest(ranked) if ranked else _FALLBACKS.get(look.shape, ())
+    if look.passages and wanted and _is_lookup(wanted):
+        if look.is_read:  # a root that is shown how to look further does so, and again
+            usable.pop(_LOOK_FURTHER, None)
+            order = [kind for kind in (*order, *_READ) if kind != _LOOK_FURTHER]
+        else:
+            order = [_LOOK_FURTHER, *order]
     found = list(dict.fromkeys(kind for kind in order if kind in usable))
     coverage: Coverage = "uncovered"
     if wanted is not None:
-        coverage = "shown" if wanted in usable else "near"
+        is_shown = wanted in usable or (wanted == _LOOK_FURTHER and look.is_read)
+        coverage = "shown" if is_shown else "near"
         if coverage == "near":
             found = _with_same_part(found, wanted, usable)
     examples = tuple(usable[kind][0].over(look.fields) for kind in found[:2])
     if not look.passages:
         examples = tuple(replace(example, found="") for example in examples)
     return Picked(str(wanted or ""), coverage, examples)
+
+
+def _is_lookup(kind: Kind) -> bool:
+    return kind.what.partition(".")[0] == "lookup"
 
 
 def _nearest(ranked: Sequence[Kind]) -> list[Kind]:

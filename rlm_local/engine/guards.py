@@ -62,6 +62,7 @@ class RunView:
         examples: the worked examples as one text.
         told: what the root was told of the context at the start, worked examples left out.
         labels: names that lines of the context can be labelled with.
+        mends_form: whether answers are put into the form the question asks for.
     """
 
     question: str
@@ -70,6 +71,7 @@ class RunView:
     examples: str
     told: str = ""
     labels: tuple[str, ...] = ()
+    mends_form: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ def judge_answer(answer: str, view: RunView) -> Verdict | None:
     asks_number = re.search(r"\bhow many\b", view.question, re.IGNORECASE)
     if asks_number and len(value) > 200 and not re.search(r"\d", value):
         return Verdict("answer-form", "a long text without a number")
+    if not view.mends_form:
+        return None
     if wrong := misfit(in_form(value, view.question), view.question, view.labels):
         return Verdict("answer-form", wrong)
     return None

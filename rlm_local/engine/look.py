@@ -22,6 +22,8 @@ _PASSAGES_CHARS = 8_000
 _NAMES = 64
 _NAME_CHARS = 80
 _MOST_RECORDS = 10**9
+_READING = "Reading: "
+"""Begins the last line of passages: what was read there, or that it is unknown."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 """Control characters but tab and line end, and those that hide or turn round what follows."""
 
@@ -45,6 +47,12 @@ class Look:
     labels: tuple[str, ...] = ()
     n: int = 0
     passages: str = ""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the worker found an answer in the passages."""
+        last = self.passages.rstrip().rpartition("\n")[2]
+        return last.startswith(_READING) and not last.removeprefix(_READING).startswith("unknown")
 
 
 def parse_look(text: str) -> Look | None:

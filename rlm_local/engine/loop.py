@@ -181,7 +181,7 @@ class Engine:
         )
         repl = Repl(self._parts, task, interpreter, host)
         ending = await _drive(self._open_run(repl, await first_look(repl)))
-        if ending.stop_reason not in _WHOLE:
+        if ending.stop_reason not in _WHOLE or not self._parts.profile.first_look:
             return ending
         return dataclasses.replace(ending, text=in_form(ending.text, task.question))
 

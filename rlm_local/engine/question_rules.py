@@ -23,7 +23,12 @@ _SECOND = r"\b(?:second|third|fourth|fifth|2nd|3rd|[45]th|runner-up|next)\b"
 """Any place but the first."""
 _THRESHOLD = r"\b(?:(?:at (?:least|most)|(?:more|fewer|less) than|exactly) <n>|<n> or more)\b"
 _WHICH = r"\b(?:which|what|who)\b"
-COUNTS = r"\b(?:how many|(?:the )?(?:total )?number of|count (?:the|of|how|all))\b"
+COUNTS = (
+    r"\b(?:how many|(?<!phone )(?<!serial )(?<!order )(?<!flight )(?<!account )(?<!telephone )"
+    r"(?<!tracking )(?<!reference )(?<!model )(?<!part )(?<!invoice )(?<!version )(?<!page )"
+    r"number of(?! the \w+(?<!s)\b)|count (?:the|of|how|all))\b"
+)
+"""The serial number of a thing is none of them."""
 LISTS = (
     r"\b(?:list|name|give|find|show) (?:me )?(?:all|every|each|the)\b"
     r"|\bwhat are (?:all )?the\b|\bwhich \w+s\b"

@@ -135,4 +135,5 @@ class Run(Repl):
             examples=self.examples,
             told=self.told,
             labels=self.labels,
+            mends_form=self.parts.profile.first_look,
         )

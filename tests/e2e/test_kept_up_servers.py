@@ -97,7 +97,7 @@ def test_a_needle_in_megabytes_is_found_and_the_run_is_on_record(
     assert NEEDLE_ANSWER in told["answer"]
     assert (told["stop_reason"], told["mode"], told["stack"]) == ("answered", "rlm", STACK)
     assert told["context"]["chars"] == hay.stat().st_size
-    assert told["turns"] >= 2
+    assert told["turns"] >= 1
     trace = Path(told["trace"])
     assert kept_up.folder in trace.parents
     replies = [event.usage for event in events_of(trace) if isinstance(event, RootReplied)]

@@ -251,3 +251,21 @@ def test_a_file_that_is_not_as_it_should_be_is_named(text: str, problem: str) ->
     with pytest.raises(ConfigError, match=re.escape("prompts/bank/mine.md")) as error:
         read_examples("mine.md", text)
     assert problem in str(error.value)
+
+
+def test_where_the_answer_was_read_no_example_looks_further() -> None:
+    told = "[1] a.txt: The gate was paid for by Ane Holt.\nReading: "
+    for question in ("Who paid for the gate?", "In which town did she who paid for the gate live?"):
+        read = pick(question, Look("text", passages=f"{told}Ane Holt"))
+        assert read.coverage == "shown"
+        assert len(read.examples) == 2
+        assert all("FINAL" in one.code for one in read.examples)
+        unread = pick(question, Look("text", passages=f"{told}unknown"))
+        assert unread.examples[0].code.startswith("print(look_up(")
+
+
+def test_names_of_fields_are_taken_by_whole_words() -> None:
+    total = next(one for one in bank()[Kind("number.total")])
+    assert "r['price']" in total.over(("id", "country", "price")).code
+    assert "r['amount']" in total.over(("id", "country", "message")).code
+    assert "r['orderValue']" in total.over(("country", "orderValue")).code

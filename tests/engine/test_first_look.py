@@ -4,14 +4,15 @@ import pytest
 
 from rlm_local.engine.first_look import look_code
 from rlm_local.events import CellRan, CellStarted, ExamplesShown, GuardFired, Notice, TurnStarted
-from tests.engine.scenes import TEXT, Scene
+from rlm_local.types import Limits
+from tests.engine.scenes import TEXT, Scene, cell
 from tests.fakes.interpreter import NOTHING_SEEN
 
 TOLD = "records: 3 letters with the fields date, from and text"
 
 
-def scene(*replies: str, found: object) -> Scene:
-    made = Scene.of(*replies, style="prefill")
+def scene(*replies: str, found: object, limits: Limits | None = None) -> Scene:
+    made = Scene.of(*replies, style="prefill", limits=limits)
     made.pool.found = found
     return made
 
@@ -89,3 +90,20 @@ async def test_the_answer_is_put_into_the_form_the_question_asks_for() -> None:
     stage = scene("FINAL(len(context.split()) * 0 + 14.0)", found=NOTHING_SEEN)
     answer = await stage.ask("How many gates are there? Write it as 'Total: n'.")
     assert answer.text == "Total: 14"
+
+
+@pytest.mark.parametrize("limits", [Limits(max_subcalls=0), Limits(max_tokens=3_500)])
+async def test_the_worker_is_not_asked_before_the_root_where_little_may_be_spent(
+    limits: Limits,
+) -> None:
+    stage = scene("print(grep('magic'))", 'FINAL("9345706")', found=NOTHING_SEEN, limits=limits)
+    answer = await stage.ask()
+    assert answer.turns >= 1
+    first = next(event for event in stage.sink.events if isinstance(event, CellStarted))
+    assert first.code == look_code("What is the magic number for sunny-harbor?", can_read=False)
+
+
+async def test_the_form_is_not_touched_for_a_capable_coder() -> None:
+    stage = Scene.of(cell("print(context)"), cell("FINAL('14.0')"))
+    answer = await stage.ask("How many gates are there? Write it as 'Total: n'.")
+    assert answer.text == "14.0"

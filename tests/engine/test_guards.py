@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from rlm_local.engine.guards import RunView, Sampled, judge_answer, judge_reply
@@ -134,5 +136,11 @@ def test_a_reply_that_repeats_itself_to_the_limit_is_refused() -> None:
 def test_an_answer_has_the_form_of_the_question(
     answer: str, question: str, guard: str | None
 ) -> None:
-    verdict = judge_answer(answer, _view(question=question))
+    view = replace(_view(question=question), mends_form=True)
+    verdict = judge_answer(answer, view)
     assert (verdict.guard if verdict else None) == guard
+
+
+def test_a_capable_coder_is_not_held_to_a_form() -> None:
+    question = "Which? Write it as 'Kind: x', where x is one of the kinds: nut, bolt."
+    assert judge_answer("14", _view(question=question)) is None
