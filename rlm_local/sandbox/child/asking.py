@@ -15,8 +15,9 @@ __all__ = ["MAX_SHOTS", "SCORED", "Scored", "Worker", "chosen_options"]
 MAX_SHOTS = 1000
 _END_TOKENS = 8
 """No choice has more tokens than bytes; a reply may end with a few of its own."""
-_MAX_PREAMBLE_CHARS = 120_000
-"""As JSON escapes it, this must stay under what a frame's header may hold."""
+_MAX_OPTIONS_BYTES = 400_000
+"""As JSON escapes them, where a character takes up to 12 bytes. A frame's header, which holds them,
+has at most 1 MiB; the host takes as many characters as this is bytes."""
 
 
 class Scored(NamedTuple):
@@ -69,12 +70,6 @@ def chosen_options(
     Raises:
         ValueError: more than a call can carry.
     """
-    chars = len(system or "") + sum(len(asked) + len(replied) for asked, replied in shots)
-    if len(shots) > MAX_SHOTS or chars > _MAX_PREAMBLE_CHARS:
-        raise ValueError(
-            f"{len(shots):,} examples and an instruction, {chars:,} characters together; "
-            f"at most {MAX_SHOTS:,} and {_MAX_PREAMBLE_CHARS:,}"
-        )
     longest = max(len(choice.encode("utf-8", "replace")) for choice in choices)
     options: dict[str, object] = {
         "choices": list(choices),
@@ -85,6 +80,12 @@ def chosen_options(
         options["system"] = system
     if shots:
         options["shots"] = [list(shot) for shot in shots]
+    n_bytes = len(json.dumps(options))
+    if len(shots) > MAX_SHOTS or n_bytes > _MAX_OPTIONS_BYTES:
+        raise ValueError(
+            f"{len(shots):,} examples, with instruction and labels {n_bytes:,} bytes; "
+            f"at most {MAX_SHOTS:,} and {_MAX_OPTIONS_BYTES:,}"
+        )
     return options, SCORED
 
 

@@ -26,8 +26,6 @@ _TURN_CHARS = 40
 _LEAST_ITEM_CHARS = 200
 _FEWEST_ITEMS_TO_INVENT = 8
 """For fewer, examples would cost more than the labels themselves."""
-_UNLISTED = -20.0
-"""Log-probability of a label that is not among those the server lists."""
 _LEAST_SCORED = 0.95
 
 
@@ -141,8 +139,9 @@ def _judged(replies: Sequence[object], labels: Sequence[str]) -> list[object]:
     first, second = labels
     judged: list[object] = []
     for reply in replies:
-        if isinstance(reply, Scored) and reply.scores:
-            judged.append(first if _log_odds(reply, first, second) > border else second)
+        odds = _log_odds(reply, first, second) if isinstance(reply, Scored) else None
+        if odds is not None:
+            judged.append(first if odds > border else second)
         else:
             judged.append(reply.value if isinstance(reply, Scored) else reply)
     return judged
@@ -150,12 +149,18 @@ def _judged(replies: Sequence[object], labels: Sequence[str]) -> list[object]:
 
 def _border(replies: Sequence[object], labels: Sequence[str]) -> float | None:
     whole = [reply for reply in replies if not isinstance(reply, SubcallFailure)]
-    scored = [reply for reply in whole if isinstance(reply, Scored) and reply.scores]
-    if not scored or len(scored) < _LEAST_SCORED * len(whole):
+    odds = [_log_odds(reply, *labels) for reply in whole if isinstance(reply, Scored)]
+    known = [one for one in odds if one is not None]
+    if not known or len(known) < _LEAST_SCORED * len(whole):
         return None
-    return clear_border([_log_odds(reply, *labels) for reply in scored])
+    return clear_border(known)
 
 
-def _log_odds(reply: Scored, first: str, second: str) -> float:
-    """Above zero where the first label is the likelier."""
-    return reply.scores.get(first, _UNLISTED) - reply.scores.get(second, _UNLISTED)
+def _log_odds(reply: Scored, first: str, second: str) -> float | None:
+    """Above zero where the first label is the likelier; None where a server does not list both.
+
+    A value made up for the label that is not listed would form a heap of its own.
+    """
+    if first not in reply.scores or second not in reply.scores:
+        return None
+    return reply.scores[first] - reply.scores[second]

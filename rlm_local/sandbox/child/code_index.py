@@ -90,7 +90,9 @@ class CodeIndex:
     def subclasses(self, name: str) -> list[Definition]:
         """The classes that name it among their bases."""
         last = name.rsplit(".", 1)[-1]
-        pattern = re.compile(rf"\bclass\s[^:]{{0,2000}}\b{re.escape(last)}\b")
+        # Never past the next `class`, or each of many would search the whole reach of it again.
+        header = r"\bclass\s(?:(?!\bclass\s)[^:]){0,2000}?"
+        pattern = re.compile(rf"{header}\b{re.escape(last)}\b")
         return [one for one in self._holding(last, pattern) if last in one.bases]
 
     def members(self, owner: Definition) -> list[Definition]:

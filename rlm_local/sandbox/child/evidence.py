@@ -1,7 +1,8 @@
 """Sentences that answer a question literally: they hold its name and all that is asked of it.
 
 For questions such as "What is the door code of hall B-12?", where the text says so in one
-sentence. Where that sentence ends in the value, no model has to read it. Pure.
+sentence. Where that sentence says the value and nothing else, no model has to read it; any word
+more, such as "not" or "old", may mean that the value is no answer. Pure.
 """
 
 import re
@@ -15,6 +16,7 @@ from rlm_local.sandbox.child.question_words import (
     key_words,
     marked_names,
     proper_names,
+    stem,
     stems,
 )
 
@@ -30,9 +32,32 @@ _MOST_VALUES = 50
 _LEAST_BESIDE_A_PROPER_NAME = 2
 _CASE_FOLDED_CHARS = 8_000_000
 _SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]?(?=\s)|\n")
-_VALUE_BEHIND = re.compile(r"(?:is|are|was|were|=|:)\s*:?\s*(?P<value>\S.*?)\s*[.;,]?", re.DOTALL)
-_VALUE_BEFORE = re.compile(
-    r"(?P<value>\S.*?)\s+(?:is|are|was|were)\s+(?:one\s+of\s+)?(?:the|a|an)?"
+# Not "was" and "were": what a text says has been is often no longer so.
+_VALUE_BEHIND = re.compile(
+    r"(?P<link>(?:is|are)\b\s*:?|=|:)\s*(?P<value>\S.*?)\s*[.;,]?", re.DOTALL
+)
+_VALUE_BEFORE = re.compile(r"(?P<value>\S.*?)\s+(?:is|are)\s+(?:one\s+of\s+)?(?:the|a|an)?")
+_LINKING_WORDS = """
+a all also an and are at each for in is of on one the
+"""
+_LINKING = frozenset(_LINKING_WORDS.split())
+"""The only words that may stand beside a value, what is asked, and the name it is asked of."""
+_NO_VALUE_WORDS = """
+another any anything as be before changed classified either everything false forgotten he her
+here hidden his i if it its lost missing my neither never no nobody none nothing not now old
+one our pending redacted removed same secret she some someone something that their there these
+they this those to unavailable uncertain unchanged unclear undecided unknown unset until was we
+were what which who wrong you your
+"""
+_NO_VALUE = frozenset(_NO_VALUE_WORDS.split())
+"""Words of what stands in the place of a value and is none."""
+_JOINING_WORDS = """
+a an and de for in la of on the van von
+"""
+_JOINING = frozenset(_JOINING_WORDS.split())
+_BREAKS_A_VALUE = re.compile(r"[\"“”(){}\[\]<>?!]|[,;:](?=\s|$)")
+_SEVERAL_ASKED = re.compile(
+    r"\b(?:all|every|each|list|(?:what|which|who|where)\s+are)\b", re.IGNORECASE
 )
 _ASKS_FOR_VALUE = re.compile(
     r"\b(?:what|which|where|when|who|whose|list|find|give|name|tell)\b", re.I
@@ -82,7 +107,19 @@ def literal_answer(question: str, evidence: Sequence[Evidence]) -> str | None:
     values = list(dict.fromkeys(one.value for one in evidence))
     if not all(values) or len(values) > _MOST_VALUES:
         return None
+    if not _SEVERAL_ASKED.search(asked) and _differ(evidence):
+        return None
     return ", ".join(values)
+
+
+def _differ(evidence: Sequence[Evidence]) -> bool:
+    """Whether sentences give one name several values, and differ in more than these."""
+    said: dict[str, dict[str, str]] = {}
+    for one in evidence:
+        before, _, behind = one.text.casefold().rpartition(one.value.casefold())
+        rest = " ".join(re.findall(r"\w+", f"{before} {behind}"))
+        said.setdefault(one.name, {})[one.value] = rest
+    return any(len(set(rests.values())) > 1 for rests in said.values())
 
 
 def _sentences(text: str, name: str, others: Sequence[str], least: int) -> Iterator[Evidence]:
@@ -101,7 +138,9 @@ def _sentences(text: str, name: str, others: Sequence[str], least: int) -> Itera
         sentence = text[first:last]
         held = set(stems(sentence))
         if sum(word in held for word in others) >= least and "?" not in sentence[-2:]:
-            yield Evidence(name, first, " ".join(sentence.split()), _value(sentence, name, others))
+            is_whole = not _is_torn(text, first, last)
+            value = _value(sentence, name, others) if is_whole else ""
+            yield Evidence(name, first, " ".join(sentence.split()), value)
 
 
 def _places(text: str, name: str) -> Iterator[tuple[int, int]]:
@@ -136,16 +175,62 @@ def _sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
     return first, last
 
 
+def _is_torn(text: str, first: int, last: int) -> bool:
+    """Whether a line's end, or the dot of a short form, has cut a part of the sentence off.
+
+    Told by a small letter where a sentence would begin, but for lines that follow whole ones.
+    """
+    head = text[max(0, first - _SENTENCE_CHARS) : first]
+    before = head.rstrip()
+    n_lines = head[len(before) :].count("\n")
+    is_list = n_lines > 1 or (n_lines == 1 and before.endswith((".", "!", "?")))
+    if text[first].islower() and before and not is_list:
+        return True
+    sentence, behind = text[first:last], text[last : last + _SENTENCE_CHARS].lstrip(" \t")
+    is_line = sentence.endswith("\n") and not sentence.rstrip().endswith((".", "!", "?", ";", ","))
+    return is_line and behind[:1].islower()
+
+
 def _value(sentence: str, name: str, others: Sequence[str]) -> str:
-    """What the sentence says of the name, where it stands right behind or before all the rest."""
+    """What the sentence says of the name, where it says no more than that."""
     sentence = sentence.strip()
     wanted = {*others, *stems(name)}
     places = [m for m in re.finditer(r"\w+", sentence) if next(iter(stems(m[0]))) in wanted]
     if not places:
         return ""
-    behind = _VALUE_BEHIND.fullmatch(sentence[places[-1].end() :].strip(" \"'”’)]"))
-    before = _VALUE_BEFORE.fullmatch(sentence[: places[0].start()].strip())
+    first, last = places[0].start(), places[-1].end()
+    behind = _VALUE_BEHIND.fullmatch(sentence[last:].strip(" \"'”’)]"))
+    before = None if behind else _VALUE_BEFORE.fullmatch(sentence[:first].strip())
     found = behind or before
-    value = found["value"].strip(" \"'“”`*") if found else ""
-    is_short = len(value) <= _VALUE_CHARS and len(value.split()) <= _VALUE_WORDS
-    return value if is_short else ""
+    rest = sentence[:last] if behind else sentence[first:]
+    if found is None or _says_more(rest, wanted):
+        return ""
+    value = found["value"].strip(" \"'“”`*.")
+    is_listed = behind is not None and behind["link"][-1] in ":="
+    return value if _is_value(value, is_listed=is_listed) else ""
+
+
+def _says_more(rest: str, wanted: set[str]) -> bool:
+    """Whether there is any word beside what is asked: "never", "old", "rumour", "in spring"."""
+    words = re.findall(r"\w+", rest.lower())
+    return any(word not in _LINKING and stem(word) not in wanted for word in words)
+
+
+def _is_value(value: str, *, is_listed: bool) -> bool:
+    """Whether it looks like a code, a number or a name, not like the rest of a sentence.
+
+    `is_listed`: it stands behind a colon, where lower-case words may be a value too.
+    """
+    words = re.findall(r"[^\W_][\w'’-]*", value)
+    if not words or len(value) > _VALUE_CHARS or len(words) > _VALUE_WORDS:
+        return False
+    if _BREAKS_A_VALUE.search(value) or any(word.lower() in _NO_VALUE for word in words):
+        return False
+    plain = [word for word in words if word.isalpha() and word[0].islower()]
+    if not plain:
+        return True
+    if len(plain) == len(words):
+        return is_listed and not any(word in _JOINING for word in words)
+    # "The Tower of London" is a name, "4411 are false" or "Some say North" is not.
+    has_figures = any(not word.isalpha() for word in words)
+    return not has_figures and all(word in _JOINING for word in plain)

@@ -55,7 +55,8 @@ class LookUp(str):
             f"[{number}] {passage.document}: {passage.shown}"
             for number, passage in enumerate(passages, 1)
         ]
-        why = f" (the reading failed: {reading.failure})" if reading.failure else ""
+        failure = " ".join(reading.failure.split())
+        why = f" (the reading failed: {failure})" if failure else ""
         found._shown = "\n".join([*lines, f"Reading: {reading.answer or 'unknown'}{why}"])
         return found
 

@@ -12,7 +12,7 @@ from rlm_local.sandbox.child.documents import as_text
 from rlm_local.sandbox.child.failures import SubcallFailure
 from rlm_local.sandbox.child.finding import cut_chunks
 from rlm_local.sandbox.child.pairing import Pairing
-from rlm_local.sandbox.child.reducing import NOT_FOUND, Reducer
+from rlm_local.sandbox.child.reducing import NOT_FOUND, Reducer, says_nothing
 
 __all__ = ["Operators", "Worker", "operator_tools"]
 
@@ -44,7 +44,7 @@ class Operators:
         replies = self.ask_each(
             f"{question}\nIf this part of the text does not say, reply {NOT_FOUND}.", pieces
         )
-        found = [str(reply) for reply in replies if reply and NOT_FOUND not in str(reply)]
+        found = [str(reply) for reply in replies if reply and not says_nothing(str(reply))]
         if not found:
             failure = next((r for r in replies if isinstance(r, SubcallFailure)), None)
             return failure or NOT_FOUND
@@ -118,7 +118,7 @@ def _said(reply: object) -> object:
     if not isinstance(reply, str):
         return reply
     text = reply.strip()
-    return None if not text or NOT_FOUND in text else text
+    return None if not text or says_nothing(text) else text
 
 
 def _items(items: Iterable[object]) -> Iterable[object]:

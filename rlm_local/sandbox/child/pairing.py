@@ -18,6 +18,7 @@ MOST_PAIRS = 5000
 _CHOICES = ("yes", "no")
 _OVERHEAD_CHARS = 200
 _LEAST_ITEM_CHARS = 200
+_SHOWN_KEYS = 3
 
 Key: TypeAlias = "str | Callable[[object], object] | None"
 """A field's name, or what gives an item's key; None: every pair is asked."""
@@ -79,6 +80,8 @@ def _pairs(
     ones = _items(left)
     others = ones if is_self else _items(right)
     blocks = _blocks(ones, others, key)
+    if key is not None and not any(_has_pair(some, rest, is_self) for some, rest in blocks):
+        _tell_no_key_agrees(ones, others, key)
     n_pairs = sum(len(some) * (len(some) - 1) // 2 if is_self else len(some) * len(rest)
                   for some, rest in blocks)  # fmt: skip
     if n_pairs > most_pairs:
@@ -107,15 +110,58 @@ def _by_key(
 ) -> dict[object, list[object]]:
     found: dict[object, list[object]] = {}
     for item in items:
-        name = key(item) if callable(key) else _field(item, key)
-        found.setdefault(name, []).append(item)
+        value = key(item) if callable(key) else _field(item, key)
+        found.setdefault(_canonical(value), []).append(item)
     return found
 
 
+def _canonical(value: object) -> object:
+    """What equal keys of other types have in common: an id, a number and a text of its digits.
+
+    A dict finds by hash, and a record's ids and dates, which equal numbers and the library's
+    dates, have the hash of their text.
+    """
+    if value is None:
+        return None
+    if isinstance(value, tuple | list):
+        return tuple(_canonical(part) for part in value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    # Of a kind of text, only the text: kinds differ in what they equal.
+    return str.__str__(value) if isinstance(value, str) else str(value)
+
+
 def _field(item: object, name: str) -> object:
-    if isinstance(item, Mapping) and name in item:
-        return item[name]
+    if isinstance(item, Mapping):
+        try:
+            return item[name]  # a record knows derived fields, and other spellings, by itself
+        except KeyError:
+            meant = [known for known in item if _plain(str(known)) == _plain(name)]
+        if len(meant) == 1:
+            return item[meant[0]]
     raise ValueError(f"join: key={name!r}, but an item has no such field: {item!r:.100}")
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).casefold()
+
+
+def _has_pair(some: Sequence[object], rest: Sequence[object], is_self: bool) -> bool:
+    return len(some) > 1 if is_self else bool(some and rest)
+
+
+def _tell_no_key_agrees(ones: Sequence[object], others: Sequence[object], key: Key) -> None:
+    """An empty list alone would read as a "no" to every pair."""
+    if key is None or not ones or not others:
+        return
+    shown = [
+        ", ".join(map(repr, list(_by_key(some[:_SHOWN_KEYS], key)))) for some in (ones, others)
+    ]
+    named = key if isinstance(key, str) else "key"
+    print(
+        f"[note] no two items agree in {named!r}, so no pair was asked; left has {shown[0]:.100}, "
+        f"right has {shown[1]:.100}"
+    )
 
 
 def _each_once(items: Sequence[object]) -> Iterator[tuple[object, object]]:

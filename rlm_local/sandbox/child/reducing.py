@@ -4,6 +4,7 @@ Each prompt fits the worker's window: a text is cut into pieces, and answers are
 until one group holds them all.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from rlm_local.sandbox.child.asking import Worker
@@ -11,9 +12,10 @@ from rlm_local.sandbox.child.documents import as_text
 from rlm_local.sandbox.child.failures import SubcallFailure
 from rlm_local.sandbox.child.finding import cut_chunks
 
-__all__ = ["NOT_FOUND", "Reducer", "Reduction"]
+__all__ = ["NOT_FOUND", "Reducer", "Reduction", "says_nothing"]
 
 NOT_FOUND = "NOT FOUND"
+_WORD = re.compile(r"[^\W_]+")
 _OVERHEAD_CHARS = 200
 _LEAST_ROOM_CHARS = 1000
 _MOST_TOLD_CHARS = 160
@@ -88,7 +90,7 @@ class Reducer:
             [f"{asked}\n\nText:\n{part}\n\nAnswer:" for part in parts]
         )
         failures = [reply for reply in replies if isinstance(reply, SubcallFailure)]
-        found = [str(reply) for reply in replies if reply and NOT_FOUND not in str(reply)]
+        found = [str(reply) for reply in replies if reply and not says_nothing(str(reply))]
         return found, failures
 
     def _parts(self, pieces: str | Iterable[object], room: int) -> list[str]:
@@ -97,6 +99,14 @@ class Reducer:
 
     def _room(self, question: str) -> int:
         return max(_LEAST_ROOM_CHARS, self._prompt_chars - len(question) - _OVERHEAD_CHARS)
+
+
+def says_nothing(reply: str) -> bool:
+    """Whether a reply is `NOT_FOUND` and no more, in any case and with any marks around it.
+
+    A reply that only holds the words may be an answer, such as "404 NOT FOUND".
+    """
+    return " ".join(_WORD.findall(reply)).upper() == NOT_FOUND
 
 
 def _groups(notes: Sequence[str], room: int) -> list[str]:

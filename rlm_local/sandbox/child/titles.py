@@ -204,7 +204,12 @@ def _unquoted(text: str) -> str:
         value = json.loads(text)
     except ValueError:
         return text.strip('"')
-    return value if isinstance(value, str) else ""
+    # One line, and nothing that UTF-8 cannot hold: a title may be written to be more than one.
+    return (
+        " ".join(value.encode("utf-8", "replace").decode().split())
+        if isinstance(value, str)
+        else ""
+    )
 
 
 def _row_text(row: str) -> str:

@@ -92,6 +92,23 @@ def test_what_has_no_scores_or_more_labels_or_few_items_is_not_cut() -> None:
         assert found == ["rain"] * len(items)
 
 
+def test_a_label_that_the_server_does_not_list_is_unknown() -> None:
+    texts = [f"wet {n}" for n in range(20)] + [f"dry {n}" for n in range(20)]
+
+    def lists_one(prompt: str) -> Mapping[str, float]:
+        return {"rain": -0.01} if "wet" in prompt else leaning(prompt)
+
+    worker = FunctionWorker(scores=lists_one)
+    assert Classifier(worker, 4000).classify(texts, LABELS, examples=[]) == ["rain"] * 40
+
+
+def test_a_few_replies_that_list_one_label_stay_as_they_are_beside_a_cut() -> None:
+    texts = [f"wet {n}" for n in range(30)] + [f"dry {n}" for n in range(30)] + ["odd 1"]
+    worker = FunctionWorker(scores=lambda p: {"sun": -0.1} if "odd" in p else leaning(p))
+    labels = Classifier(worker, 4000).classify(texts, LABELS, examples=[])
+    assert labels == ["rain"] * 30 + ["sun"] * 31
+
+
 def test_failures_stay_failures_beside_the_others() -> None:
     texts = [f"wet {n}" for n in range(20)] + [f"dry {n}" for n in range(20)] + ["lost 1"]
     worker = FunctionWorker(scores=lambda p: None if "lost" in p else leaning(p))

@@ -102,6 +102,16 @@ def test_one_text_alone_is_code_when_it_looks_like_it() -> None:
     assert not CodeIndex(Documents.of("a letter\n", ())).has_code
 
 
+def test_many_class_words_are_searched_once_each() -> None:
+    # Many seconds where each of them searches its whole reach again.
+    text = "class " * 400_000 + "\nCrane\n"
+    assert index_of({"a.py": f"crane = 1\n{text}"}).subclasses("crane") == []
+    assert [
+        one.name
+        for one in index_of({"a.py": "class A: pass\nclass B(\n A): pass\n"}).subclasses("A")
+    ] == ["B"]
+
+
 def test_names_like_the_one_that_is_not_there() -> None:
     assert index_of(TREE).similar("lif") == ["lift"]
     assert index_of(TREE).similar("zzz") == []

@@ -40,6 +40,15 @@ def test_extract_without_a_type_gives_texts_and_none_where_an_item_does_not_say(
     assert "If the text does not say, reply NOT FOUND." in worker.asked[0].prompts[0]
 
 
+def test_an_answer_that_holds_the_words_not_found_is_an_answer() -> None:
+    replies = iter(["404 NOT FOUND", "**Not found.**", "not  found"])
+    worker = FunctionWorker(lambda prompt: next(replies))
+    assert operators(worker).extract("Status?", ["a", "b", "c"]) == ["404 NOT FOUND", None, None]
+    worker = FunctionWorker(lambda prompt: "404 NOT FOUND")
+    assert operators(worker).ask("Status?", "words " * 1000) == "404 NOT FOUND"
+    assert "- 404 NOT FOUND" in worker.asked[-1].prompts[0]
+
+
 def test_a_long_text_is_asked_in_parts_and_the_closing_answer_has_the_type() -> None:
     worker = FunctionWorker(lambda prompt: "part says 3")
     assert operators(worker).ask("How many?", "words " * 1000, type=int) == "part says 3"

@@ -1,6 +1,10 @@
+import datetime
+
 import pytest
 
 from rlm_local.sandbox.child.pairing import MOST_PAIRS, Pairing
+from rlm_local.sandbox.child.records.dates import Date, Month
+from rlm_local.sandbox.child.records.ids import Id
 from tests.sandbox.child.worker import FunctionWorker
 
 
@@ -38,6 +42,48 @@ def test_only_items_that_agree_in_the_key_are_asked_about() -> None:
     assert Pairing(worker, 4000).join(["a"], ["bb"], "?", key=lambda item: len(str(item))) == []
     with pytest.raises(ValueError, match="no such field"):
         Pairing(worker, 4000).join(left, right, "?", key="night")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Id("40117"), 40117),
+        (40117.0, "40117"),
+        (Date("2023-01-06"), datetime.date(2023, 1, 6)),
+        (Month(7), 7),
+        ((Id("7"), "a"), [7, "a"]),
+    ],
+)
+def test_keys_that_are_equal_in_another_type_agree(one: object, other: object) -> None:
+    worker = FunctionWorker(scores=lambda prompt: "yes")
+    left, right = [{"day": one}, {"day": "else"}], [{"Day ": other}]
+    assert Pairing(worker, 4000).join(left, right, "?", key="day") == [(left[0], right[0])]
+    assert len(worker.asked[0].prompts) == 1
+
+
+def test_a_field_that_an_item_fills_when_it_is_read_may_be_the_key() -> None:
+    class Lazy(dict[str, object]):
+        def __missing__(self, name: str) -> object:
+            return {"mood": "glad"}[name]
+
+    worker = FunctionWorker(scores=lambda prompt: "yes")
+    left, right = [Lazy(text="a")], [{"text": "b", "mood": "glad"}]
+    assert Pairing(worker, 4000).join(left, right, "?", key="mood") == [(left[0], right[0])]
+
+
+def test_it_is_told_when_no_items_agree_in_the_key(capsys: pytest.CaptureFixture[str]) -> None:
+    worker = FunctionWorker(scores=lambda prompt: "yes")
+    pairing = Pairing(worker, 4000)
+    assert pairing.join([{"id": 1}], [{"id": "x"}], "?", key="id") == []
+    assert capsys.readouterr().out == (
+        "[note] no two items agree in 'id', so no pair was asked; left has '1', right has 'x'\n"
+    )
+    alone = [{"id": 1}, {"id": 2}]
+    assert pairing.join(alone, alone, "?", key="id") == []
+    assert "[note] no two items agree" in capsys.readouterr().out
+    pairing.join([{"id": 1}], [{"id": "1"}], "?", key="id")
+    assert pairing.join([], alone, "?", key="id") == []
+    assert capsys.readouterr().out == ""
 
 
 def test_too_many_pairs_are_refused_with_their_number_and_what_to_do() -> None:

@@ -36,6 +36,12 @@ def test_what_no_part_says_is_not_found() -> None:
     assert len(worker.asked) == 1
 
 
+def test_an_answer_that_holds_the_words_not_found_is_an_answer() -> None:
+    worker = FunctionWorker(lambda prompt: "404 NOT FOUND" if "bad" in prompt else '"Not found."')
+    found = Reducer(worker, 2000, "").map_reduce("Status?", ["bad", "good"], list)
+    assert found == ["404 NOT FOUND"]
+
+
 def test_answers_that_fit_no_one_prompt_are_put_together_in_a_tree() -> None:
     def long(prompt: str) -> str:
         return "x" * 300 if "notes" not in prompt else "y" * 300

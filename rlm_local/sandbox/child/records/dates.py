@@ -1,15 +1,17 @@
 """Days and times of day that compare with dates in any common form.
 
 `Date("2023-01-06")` is a text, and compares with "Jan 06, 2023", "1/6/2023", "January 2023" and a
-`datetime.date`: to the precision of the coarser of the two. A set or a dict finds it by its own
+`datetime.date`: to the precision of the coarser of the two. Among themselves dates are ordered in
+full, a day before its times, so that they sort. A set or a dict finds it by its own
 spelling only; see `tallies`.
 """
 
 import datetime as library
+from typing import ClassVar
 
 from rlm_local.sandbox.child.records.moments import MONTHS, number_of_month, read_moment
 
-__all__ = ["Date", "Month"]
+__all__ = ["Date", "DayFirstDate", "Month"]
 
 
 class Month(int):
@@ -39,6 +41,7 @@ class Date(str):
     __slots__ = ()
 
     __hash__ = str.__hash__
+    _day_first: ClassVar[bool | None] = None
 
     @property
     def parts(self) -> tuple[int, ...]:
@@ -118,13 +121,13 @@ class Date(str):
             return True
         if part.isalpha():
             return self.month == part
-        moment = read_moment(part)
+        moment = read_moment(part, day_first=self._day_first, short_dotted=True)
         return moment is not None and self.parts[: len(moment.parts)] == moment.parts
 
     def __eq__(self, other: object) -> bool:
         if str.__eq__(self, other) is True:
             return True
-        theirs = _parts_of(other)
+        theirs = self._parts_of(other)
         return theirs is not None and self._common(theirs) == theirs[: len(self.parts)]
 
     def __ne__(self, other: object) -> bool:
@@ -142,26 +145,49 @@ class Date(str):
     def __ge__(self, other: object) -> bool:
         return self._order(other) >= 0
 
-    def __sub__(self, other: object) -> library.timedelta:
-        """The time between two dates."""
-        theirs = _parts_of(other)
+    def __add__(self, other: object) -> "str":
+        """A later date, or a longer text."""
+        if isinstance(other, library.timedelta):
+            return self._moved(other)
+        return str.__add__(self, other)  # type: ignore[operator]  # refused if it is no text
+
+    def __radd__(self, other: object) -> "str":
+        return self._moved(other) if isinstance(other, library.timedelta) else NotImplemented
+
+    def __rsub__(self, other: object) -> library.timedelta:
+        theirs = self._parts_of(other)
+        if theirs is None or len(theirs) < 3:
+            return NotImplemented
+        return -(self - other)  # type: ignore[operator]  # a date less a date
+
+    def __sub__(self, other: object) -> "library.timedelta | Date":
+        """The time between two dates, or an earlier date."""
+        if isinstance(other, library.timedelta):
+            return self._moved(-other)
+        theirs = self._parts_of(other)
         if theirs is None or len(theirs) < 3:
             raise TypeError(f"{other!r} is no date; a date less a date is a timedelta")
         midnight = library.datetime(theirs[0], theirs[1], theirs[2])
         return self.datetime() - midnight - _clock(theirs)
+
+    def _moved(self, by: library.timedelta) -> "Date":
+        """As precise as this is, and to the second where that would lose time of day."""
+        moved = self.datetime() + by
+        is_day = not self[10:] and moved.time() == library.time()
+        return type(self)(str(moved.date()) if is_day else moved.strftime("%Y-%m-%d %H:%M:%S"))
+
+    def _parts_of(self, value: object) -> tuple[int, ...] | None:
+        return _parts_of(value, day_first=self._day_first)
 
     def _common(self, theirs: tuple[int, ...]) -> tuple[int, ...]:
         return self.parts[: len(theirs)]
 
     def _order(self, other: object) -> int:
         """Below, at or above zero as this stands before, at or after the other."""
-        if type(other) is Date:
-            if len(self) == len(other):
-                mine, its = str.__str__(self), str.__str__(other)
-                return (mine > its) - (mine < its)
-            ours, theirs = self._common(other.parts), other.parts[: len(self.parts)]
-            return (ours > theirs) - (ours < theirs)
-        read = _parts_of(other)
+        if isinstance(other, Date):
+            mine, its = str.__str__(self), str.__str__(other)
+            return (mine > its) - (mine < its)
+        read = self._parts_of(other)
         if read is not None:
             ours, theirs = self._common(read), read[: len(self.parts)]
             return (ours > theirs) - (ours < theirs)
@@ -171,16 +197,25 @@ class Date(str):
         return (mine > other) - (mine < other)
 
 
+class DayFirstDate(Date):
+    """A date of a column that writes the day first: 05/06/2023 is compared as the 5th of June."""
+
+    __slots__ = ()
+
+    __hash__ = str.__hash__
+    _day_first = True
+
+
 def _clock(parts: tuple[int, ...]) -> library.timedelta:
     hour, minute, second = (*parts[3:], 0, 0, 0)[:3]
     return library.timedelta(hours=hour, minutes=minute, seconds=second)
 
 
-def _parts_of(value: object) -> tuple[int, ...] | None:
-    if type(value) is Date:
+def _parts_of(value: object, *, day_first: bool | None) -> tuple[int, ...] | None:
+    if isinstance(value, Date):
         return value.parts
     if isinstance(value, str):
-        moment = read_moment(str.__str__(value))
+        moment = read_moment(str.__str__(value), day_first=day_first, short_dotted=True)
         return moment.parts if moment else None
     if isinstance(value, library.datetime):
         return value.timetuple()[:6]

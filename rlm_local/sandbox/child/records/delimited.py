@@ -5,8 +5,10 @@ cell alone goes to the footer.
 """
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 from rlm_local.sandbox.child.records.lines import Lines
 from rlm_local.sandbox.child.records.moments import read_moment
@@ -22,7 +24,18 @@ _MOST_CELLS = 200
 _NAME_CHARS = 40
 _LONGEST_CELL = 1 << 40
 _LONG_CELL_CHARS, _MOST_LINES_IN_A_CELL = 4_000, 200
-_RULE = frozenset("-:=+ ")
+_RULE = re.compile(r"[:+]?(?:-{2,}|={2,})[-=+:]*")
+_SHORT_RULE = re.compile(r":?-:?")
+_ROWS_BELOW_NAMES = 50
+_LEAST_SWALLOWED, _SURELY_SWALLOWED = 2, 12
+_YEAR = re.compile(r"(?:19|20)[0-9]{2}")
+_COLUMN_WORDS = frozenset({
+    "id", "name", "city", "country", "state", "region", "address", "email", "phone", "date", "day",
+    "month", "year", "time", "timestamp", "title", "author", "question", "answer", "text", "label",
+    "category", "type", "class", "status", "price", "cost", "amount", "qty", "quantity", "count",
+    "total", "score", "rating", "department", "age", "gender", "description", "message", "comment",
+    "review", "product", "item", "user", "username", "customer", "company", "code", "value", "url",
+})  # fmt: skip
 _Cells = list[str]
 
 
@@ -82,39 +95,67 @@ class _Table:
         self._raw = Raw("rows of a table", [], [])
 
     def read(self, lines: Lines, *, has_quotes: bool) -> Raw | None:
-        first, last = self._ends(lines)
+        first, last = self._ends(lines, has_quotes=has_quotes)
         raw = self._raw
         raw.header = [line for line in lines.between(0, first) if line.strip()]
         waiting: list[_Cells] = []
         between = (f"{line}\n" for line in lines.between(first, last))
-        for cells in _cells(between, self._delimiter, has_quotes=has_quotes):
+        for cells in _cells(between, self._delimiter, has_quotes=has_quotes, n_cells=self._n_cells):
             if raw.names:
                 self._add(cells)
                 continue
             waiting.append(cells)
-            if len(waiting) == 3:
+            if len(waiting) > _ROWS_BELOW_NAMES:
                 self._begin(waiting)
         if not raw.names and waiting:
             self._begin(waiting)
         raw.footer += [line for line in lines.between(last, len(lines.text)) if line.strip()]
         return raw if raw.rows else None
 
-    def _ends(self, lines: Lines) -> tuple[int, int]:
+    def _ends(self, lines: Lines, *, has_quotes: bool) -> tuple[int, int]:
         """Where the first line begins that has as many cells as a row, and where the last ends."""
         start = 0
         for line in lines:
-            if self._fits(line):
+            if self._fits(line) or (has_quotes and self._row_end(lines, start)):
                 break
             start += len(line) + 1
-        for at, line in lines.backwards():
+        back = lines.backwards()
+        for at, line in back:
             if at <= start or self._fits(line):
-                return start, min(at + len(line) + 1, len(lines.text))
+                end = min(at + len(line) + 1, len(lines.text))
+                before = chain([(at, line)], islice(back, _MOST_LINES_IN_A_CELL))
+                return start, self._whole_rows(lines, before, end) if has_quotes else end
         return 0, len(lines.text)
+
+    def _whole_rows(self, lines: Lines, before: Iterable[tuple[int, str]], end: int) -> int:
+        """Where the rows end that begin or go on at the end; `before` are lines above, upwards."""
+        begun = next((at for at, line in before if line.count('"') % 2), end)
+        end = max(end, self._row_end(lines, begun))
+        while longer := self._row_end(lines, end):
+            end = longer
+        return end
+
+    def _row_end(self, lines: Lines, start: int) -> int:
+        """Where a row ends that begins here and goes on for lines, in quotes; 0 if none does."""
+        parts: list[str] = []
+        n_quotes, end = 0, start
+        for line in lines.between(start, len(lines.text)):
+            parts.append(f"{line}\n")
+            n_quotes += line.count('"')
+            end += len(line) + 1
+            if n_quotes % 2 == 0 or len(parts) >= _MOST_LINES_IN_A_CELL:
+                break
+        if n_quotes % 2 or len(parts) < 2:
+            return 0
+        rows = list(_cells(parts, self._delimiter, has_quotes=True, n_cells=self._n_cells))
+        is_row = len(rows) == 1 and len(rows[0]) == self._n_cells
+        return min(end, len(lines.text)) if is_row else 0
 
     def _fits(self, line: str) -> bool:
         if '"' not in line:
-            return line.strip("|").count(self._delimiter) == self._n_cells - 1
-        rows = list(_cells([line], self._delimiter, has_quotes=True))
+            bare = _unframed(line, self._n_cells) if self._delimiter == "|" else line
+            return bare.count(self._delimiter) == self._n_cells - 1
+        rows = list(_cells([line], self._delimiter, has_quotes=True, n_cells=self._n_cells))
         return len(rows) == 1 and len(rows[0]) == self._n_cells
 
     def _begin(self, waiting: list[_Cells]) -> None:
@@ -133,8 +174,16 @@ class _Table:
             rest = self._delimiter.join(cells[len(names) - 1 :])
             cells = [*cells[: len(names) - 1], rest]
         values = [cell.strip() for cell in cells]
-        if any(values) and not all(map(_RULE.issuperset, values)):
+        if any(values) and not self._is_rule(values):
             self._raw.rows.append(self._new(zip(names, values, strict=False)))
+
+    def _is_rule(self, values: _Cells) -> bool:
+        """Whether it is a line drawn below the names; one dash a cell only in Markdown."""
+        filled = [value for value in values if value]
+        if all(map(_RULE.fullmatch, filled)):
+            return True
+        is_below_names = self._delimiter == "|" and not self._raw.rows
+        return is_below_names and all(map(_SHORT_RULE.fullmatch, filled))
 
 
 def _are_names(cells: _Cells, rows: list[_Cells]) -> bool:
@@ -142,8 +191,15 @@ def _are_names(cells: _Cells, rows: list[_Cells]) -> bool:
     words = [cell.strip() for cell in cells]
     if len(set(words)) < len(words) or not all(words):
         return False
-    if any(len(word) > _NAME_CHARS or _is_figure(word) for word in words):
+    is_known = any(_known_words(word) for word in words)
+    if any(len(word) > _NAME_CHARS for word in words):
         return False
+    if any(_is_figure(word) and not (is_known and _YEAR.fullmatch(word)) for word in words):
+        return False
+    if any(word == row[at].strip() for row in rows for at, word in enumerate(words[: len(row)])):
+        return False  # a name is no value of its own column
+    if is_known and all(word[:1].isalnum() for word in words):
+        return True
     below = [cell.strip() for row in rows for cell in row]
     is_longer = max(map(len, below), default=0) > 2 * max(map(len, words))
     are_plain = all(
@@ -152,27 +208,83 @@ def _are_names(cells: _Cells, rows: list[_Cells]) -> bool:
     return any(map(_is_figure, below)) or is_longer or are_plain
 
 
+def _known_words(name: str) -> bool:
+    """Whether it is a word that columns are called, or ends with one as "First Name" does."""
+    return re.split(r"[\W_]+", name.lower().strip())[-1] in _COLUMN_WORDS
+
+
 def _is_figure(cell: str) -> bool:
     bare = cell.lstrip("+-$€£").rstrip("%").replace(",", "").replace(".", "")
     return bare.isdigit() or (cell[-1:].isdigit() and read_moment(cell) is not None)
 
 
-def _cells(lines: Iterable[str], delimiter: str, *, has_quotes: bool) -> Iterator[_Cells]:
-    """The cells of each row.
+def _unframed(line: str, n_cells: int) -> str:
+    """Without the bars at both ends that Markdown has; a bar of an empty cell stays."""
+    bare = line.strip()
+    is_framed = len(bare) > 1 and bare[0] == bare[-1] == "|"
+    if is_framed and (not n_cells or bare.count("|") == n_cells + 1):
+        return bare[1:-1] + line[len(line.rstrip("\n")) :]
+    return line
+
+
+def _swallows_rows(cells: _Cells, taken: _Cells, delimiter: str, n_cells: int) -> bool:
+    """Whether a cell in quotes holds whole rows: its quotes are two that never close.
+
+    `taken` are the lines the cells are from.
+    """
+    for cell in cells:
+        if "\n" in cell and delimiter in cell:
+            inner = cell.split("\n")[1:-1]
+            n_rows = sum(line.count(delimiter) == n_cells - 1 for line in inner)
+            least = _LEAST_SWALLOWED if _has_open_quote(taken, delimiter) else _SURELY_SWALLOWED
+            if delimiter == "\t" or (n_rows >= least and n_rows == len(inner)):
+                return True
+    return False
+
+
+def _has_open_quote(taken: _Cells, delimiter: str) -> bool:
+    """Whether a quote that would end a cell stands before more of it."""
+    try:
+        list(csv.reader(taken, delimiter=delimiter, strict=True))
+    except csv.Error:
+        return True
+    return False
+
+
+def _cells(
+    lines: Iterable[str], delimiter: str, *, has_quotes: bool, n_cells: int = 0
+) -> Iterator[_Cells]:
+    """The cells of each row; `n_cells` of a row, where that is known.
 
     Raises:
         _LooseQuote: a cell holds more lines than any would.
     """
     if delimiter == "|":  # as Markdown has them, with a bar at both ends
-        lines = (line.strip().strip("|") for line in lines)
-    reader = (
-        csv.reader(lines, delimiter=delimiter)
-        if has_quotes
-        else csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    )
-    for cells in reader:
+        lines = (_unframed(line, n_cells) for line in lines)
+    if not has_quotes:
+        yield from filter(None, csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE))
+        return
+    for cells, taken in _quoted_rows(lines, delimiter):
+        if n_cells and len(taken) > 1 and _swallows_rows(cells, taken, delimiter, n_cells):
+            for line in taken:
+                is_loose = line.count('"') % 2 == 1
+                yield from _cells([line], delimiter, has_quotes=not is_loose, n_cells=n_cells)
+        elif cells:
+            yield cells
+
+
+def _quoted_rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[_Cells, list[str]]]:
+    """The cells of each row, and the lines they are from."""
+    taken: list[str] = []
+
+    def take() -> Iterator[str]:
+        for line in lines:
+            taken.append(line)
+            yield line
+
+    for cells in csv.reader(take(), delimiter=delimiter):
         for cell in cells:
             if len(cell) > _LONG_CELL_CHARS and cell.count("\n") > _MOST_LINES_IN_A_CELL:
                 raise _LooseQuote
-        if cells:
-            yield cells
+        yield cells, taken
+        taken.clear()

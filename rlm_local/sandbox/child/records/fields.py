@@ -112,6 +112,8 @@ def _described(table: Table, name: str) -> str:
         ordered = [value for value in filled if type(value) is type(filled[0])]
         if kind == "number":
             ordered = [value for value in filled if isinstance(value, int | float)]
+        if not ordered:  # a cell has put other values there
+            return f"{kind}, such as {_short(filled[0])}{missing}"
         unit = " (YYYY-MM-DD)" if kind == "date" else ""
         # of one type, ordered by it
         return f"{kind}{unit}, {min(ordered)} to {max(ordered)}{missing}"  # type: ignore[type-var]

@@ -15,7 +15,7 @@ from rlm_local.sandbox.child.records.table import Table
 __all__ = ["LookUp", "describe", "shape_of", "with_passages"]
 
 LookUp = Callable[[str], str]
-"""Finds passages for a question, and what the worker reads there."""
+"""Finds passages for a question, a line each, and in a last line what the worker reads there."""
 
 _TOLD_CHARS = 2_400
 _FRAME_CHARS = 400
@@ -23,7 +23,8 @@ _RECORD_CHARS = 500
 _VALUE_CHARS = 160
 _FIELD_CHARS = 260
 _NAMES, _NAME_CHARS = 64, 80
-_PASSAGES_CHARS = 8_000
+_PASSAGES_CHARS = 6_000
+_READING_CHARS = 1_000
 _SECTIONS = "sections"
 
 
@@ -66,8 +67,14 @@ def with_passages(found: dict[str, object], question: str, look_up: LookUp | Non
 
     Not in source code: there definitions and callers are looked up by their names.
     """
-    if look_up is not None and found["shape"] not in ("records", "code"):
-        found["passages"] = look_up(question)[:_PASSAGES_CHARS]
+    if look_up is None or found["shape"] in ("records", "code"):
+        return
+    passages, _, reading = look_up(question).rpartition("\n")
+    room = _PASSAGES_CHARS - _READING_CHARS
+    if len(passages) > room:
+        passages = passages[:room].rpartition("\n")[0] or passages[:room]
+    if passages:
+        found["passages"] = f"{passages}\n{_cut(reading, _READING_CHARS)}"
 
 
 def _told(table: Table, frame: tuple[str, str], labels: Sequence[object]) -> str:

@@ -45,6 +45,9 @@ class Id(str):
 
     __index__ = __int__
 
+    def __bool__(self) -> bool:
+        return int(self) != 0
+
     def _order(self, other: object) -> int:
         """Below, at or above zero as this stands before, at or after the other."""
         if isinstance(other, str):

@@ -28,7 +28,7 @@ def read_json_array(text: str, new: NewRow) -> Raw | None:
         return None
     names = _Names()
     rows = [new(names.renamed(item).items()) for item in whole]
-    return Raw("JSON objects", names.names, rows, header)
+    return Raw("JSON objects", names.names, rows, header, is_typed=True)
 
 
 def read_json_lines(lines: Lines, sample: Sequence[str], new: NewRow) -> Raw | None:
@@ -42,7 +42,8 @@ def read_json_lines(lines: Lines, sample: Sequence[str], new: NewRow) -> Raw | N
         found = _object(line)
         return None if not found else new(names.renamed(found).items())
 
-    return gather(Raw("JSON objects, one a line", names.names, []), lines, read)
+    raw = Raw("JSON objects, one a line", names.names, [], is_typed=True)
+    return gather(raw, lines, read)
 
 
 class _Names:

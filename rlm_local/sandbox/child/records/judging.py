@@ -14,7 +14,7 @@ from rlm_local.sandbox.child.failures import SubcallFailure
 
 __all__ = ["Judged", "JudgedField", "Labeller", "judged"]
 
-_LIST = re.compile(r"\s*[,/|;]\s*|\s+or\s+")
+_LIST = re.compile(r"[,|;]| or ")
 
 
 class Labeller(Protocol):
@@ -63,8 +63,9 @@ def judged(
     Raises:
         ValueError: fewer than two labels.
     """
-    given = _LIST.split(labels.strip()) if isinstance(labels, str) else list(labels)
-    names = tuple(dict.fromkeys(label for label in given if str(label).strip()))
+    given = _listed(labels) if isinstance(labels, str) else labels
+    bare = [label.strip() if isinstance(label, str) else label for label in given]
+    names = tuple(dict.fromkeys(label for label in bare if str(label).strip()))
     if len(names) < 2:
         raise ValueError(
             f"judged needs two labels or more, not {list(names)}; for a question that is answered "
@@ -73,6 +74,12 @@ def judged(
     pairs = examples.items() if isinstance(examples, Mapping) else examples
     shown = None if pairs is None else tuple((str(text), str(label)) for text, label in pairs)
     return Judged(names, None if about is None else str(about), shown, of)
+
+
+def _listed(labels: str) -> list[str]:
+    """The labels of one text; a slash parts them where nothing else does: "Sci/Tech, Sports"."""
+    text = " ".join(labels.split())
+    return _LIST.split(text) if _LIST.search(text) else text.split("/")
 
 
 class JudgedField:

@@ -63,12 +63,16 @@ def number_of_month(word: str) -> int:
 
 
 @lru_cache(maxsize=4096)
-def read_moment(text: str, *, day_first: bool = False) -> Moment | None:
+def read_moment(
+    text: str, *, day_first: bool | None = None, short_dotted: bool = False
+) -> Moment | None:
     """What a text says if it is a date and nothing else.
 
     Args:
         text: in any common form.
         day_first: how 1/2/2023 is to be read; where only one reading is a date, that is it.
+            Where not given, 1.2.2023 has the day first, and all else the month.
+        short_dotted: whether 1.2.23 is a date, and not a version.
     """
     if len(text) > 2 * _LONGEST:
         return None
@@ -80,6 +84,11 @@ def read_moment(text: str, *, day_first: bool = False) -> Moment | None:
         return _moment((int(year), int(month), int(day)), found.groups()[3:])
     if found := _NUMERIC.fullmatch(text):
         one, two, year = (int(part) for part in found.groups()[:3])
+        is_dotted = "." in text[: found.end(3)]
+        if is_dotted and year <= 99 and not short_dotted:
+            return None
+        if day_first is None:
+            day_first = is_dotted
         year += 0 if year > 99 else 2000 if year < 70 else 1900
         orders = [(year, two, one), (year, one, two)]
         return _first_valid(orders if day_first else orders[::-1], found.groups()[3:])

@@ -25,6 +25,7 @@ from rlm_local.sandbox.child.records.label_names import (
     labels_in_text,
     spelled_in,
 )
+from rlm_local.sandbox.child.records.mentions import reads_any
 from rlm_local.sandbox.child.records.raw import Row
 from rlm_local.sandbox.child.records.record import Record, record_class
 from rlm_local.sandbox.child.records.table import Table
@@ -32,7 +33,7 @@ from rlm_local.sandbox.child.records.tallies import Counter, defaultdict
 
 __all__ = ["RecordNames", "Records"]
 
-_MENTIONED = re.compile(r"\b(?:records|fields|header|footer|LABELS)\b")
+_NAMES = frozenset({"records", "fields", "header", "footer", "LABELS"})
 _LABEL = "label"
 _SHOWN = 3
 
@@ -85,8 +86,8 @@ class RecordNames:
         """There from the start; some are what cells of small models take for granted."""
 
     def mentioned(self, code: str) -> dict[str, object]:
-        """The values of these names, if a cell mentions one of them; else none."""
-        return self.values() if _MENTIONED.search(code) else {}
+        """The values of these names, if a cell reads one that is not its own; else none."""
+        return self.values() if reads_any(_NAMES, code) else {}
 
     def values(self) -> dict[str, object]:
         """All names and their values; reads the text at the first call."""
@@ -116,8 +117,11 @@ class RecordNames:
         }
         self._is_read = True
 
-    def look(self, question: object = "") -> dict[str, object]:
-        """What the text is made of; defines the field `label` where labels are named."""
+    def look(self, question: object = "", *, can_read: bool = True) -> dict[str, object]:
+        """What the text is made of; defines the field `label` where labels are named.
+
+        `can_read`: whether the worker may be asked about places that fit the question.
+        """
         self.read()
         asked = str(question)
         if self.labels:
@@ -128,7 +132,7 @@ class RecordNames:
         found = describe(
             self.table, self._shape(self.labels), (self.header, self.footer), self.labels
         )
-        with_passages(found, asked, self._look_up)
+        with_passages(found, asked, self._look_up if can_read else None)
         return found
 
     def _shape(self, labels: Sequence[str]) -> str:
@@ -142,7 +146,7 @@ class RecordNames:
 
         try:
             raw = read_records(self._context, self._documents, new)
-            kinds = {name: type_column(raw.rows, name) for name in raw.names}
+            kinds = {name: type_column(raw.rows, name, is_typed=raw.is_typed) for name in raw.names}
             rows = [row for row in raw.rows if isinstance(row, Record)]
         except NoRecords as error:
             self.reason, self._is_code = str(error), error.is_code
@@ -169,7 +173,7 @@ class RecordNames:
         own = self.table.field_of_values(found.labels)
         if own is not None:
             self.table.label_field = own
-            self.labels += found.labels
+            self.labels += self.table.spelled_as_values(own, found.labels)
         elif _LABEL not in self.table.names:
             self.labels += found.labels
             self.table.define(_LABEL, Judged(tuple(found.labels), found.sentence or None))

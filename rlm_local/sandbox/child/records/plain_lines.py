@@ -20,6 +20,8 @@ _MARK = re.compile(r"\s*(?:[-*•+]|\(?\d{1,9}[.):]|#\d{1,9}[.:)]?)\s+")
 _PREAMBLE = re.compile(
     r"\blines? (?:contains?|below|above|hold)|\b(?:following|preceding|above|below)\b", re.I
 )
+_CLOSING = re.compile(r"\s*(?:Recall\b|Note:|Remember\b|The (?:preceding|above) )")
+_OF_THE_LINES = re.compile(r".*?\b(?:preceding|above)\b.*?\blines?\b", re.I)
 _LONGEST_MEAN = 400
 _MOST_BLANK = 0.2
 _ALIKE = 0.7
@@ -89,9 +91,21 @@ def _frame(lines: Sequence[str]) -> tuple[int, int]:
             continue
         break
     for number in range(max(first, last - 40), last):
-        if re.match(r"\s*(?:Recall\b|Note:|Remember\b|The (?:preceding|above) )", lines[number]):
+        if _begins_footer(lines, number, last):
             return first, number
     return first, last
+
+
+def _begins_footer(lines: Sequence[str], number: int, last: int) -> bool:
+    """Whether a closing note begins, and not an item with such a word in front."""
+    if not _CLOSING.match(lines[number]):
+        return False
+    if _OF_THE_LINES.match(lines[number][:300]):
+        return True
+    is_apart = number > 0 and not lines[number - 1].strip()
+    return is_apart and not any(
+        before.strip() and line.strip() for before, line in pairwise(lines[number:last])
+    )
 
 
 def looks_wrapped(sample: Sequence[str]) -> bool:

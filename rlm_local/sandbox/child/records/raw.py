@@ -18,6 +18,7 @@ class Raw:
         kind: what the text is made of, in a word for the root.
         names: the fields, in their order.
         text_name: the field of free text, where the format has one.
+        is_typed: whether the text tells numbers from texts of digits, as JSON does.
         is_guess: whether nothing but the lines' looks says that each is one item.
     """
 
@@ -28,6 +29,7 @@ class Raw:
     footer: list[str] = field(default_factory=list)
     text_name: str | None = None
     is_guess: bool = False
+    is_typed: bool = False
 
 
 def column_name(written: str) -> str:

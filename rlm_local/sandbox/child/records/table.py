@@ -79,6 +79,14 @@ class Table:
                     return name
         return None
 
+    def spelled_as_values(self, name: str, labels: Sequence[str]) -> list[str]:
+        """The labels as the field's values spell them, each as it came where no value is it."""
+        values = {str(dict.get(row, name) or "") for row in self.rows}
+        spelled = {value.casefold(): value for value in sorted(values)}
+        return [
+            label if label in values else spelled.get(label.casefold(), label) for label in labels
+        ]
+
     def complete(self, record: Record, name: str) -> object:
         """The value of a field that a record does not hold yet; None where its row has none."""
         derived = self.derived.get(name)

@@ -1,83 +1,172 @@
-"""`Counter` and `defaultdict` that find a key under the spellings it is commonly written in.
+"""`Counter` and `defaultdict` that find ids and dates under the spellings they are written in.
 
-An id counted as "40117" is found as 40117, a day counted as "2023-01-06" as "Jan 06, 2023". They
-are stored once, as they came; everything else is as in `collections`.
+What was counted as `Id("40117")` is found as 40117, a `Date` as "Jan 06, 2023"; both are stored
+once, as they came. Without ids and dates among its keys, each is the class of `collections`.
 """
 
 import collections
 from collections.abc import Iterator
-from datetime import date
-from typing import TypeVar
+from datetime import date, datetime, time
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from rlm_local.sandbox.child.records.dates import Date, DayFirstDate
+from rlm_local.sandbox.child.records.ids import Id
 from rlm_local.sandbox.child.records.moments import read_moment
 
-__all__ = ["Counter", "defaultdict", "forgive_spellings", "other_spellings"]
+__all__ = ["Counter", "defaultdict", "forgive_spellings"]
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
-_MOST_DIGITS = 20
+_SPELLED: frozenset[type[object]] = frozenset({Id, Date, DayFirstDate})
+_LOOKED_AT = 8
+"""Keys tell their like: the first may be what stands for a missing id."""
 
 
-def other_spellings(key: object) -> Iterator[object]:
+class _SpelledKey(str):
+    """Finds an `Id` or a `Date` of this text in a dict, and no plain text.
+
+    Python asks this class whether it equals a plain text, and an `Id` whether it equals this.
+    """
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __ne__(self, other: object) -> bool:
+        return True
+
+
+def _has_spelled(keys: dict[Any, Any]) -> bool:
+    return not _SPELLED.isdisjoint(map(type, islice(keys, _LOOKED_AT)))
+
+
+def _other_spellings(keys: dict[Any, Any], key: object) -> Iterator[object]:
     """What else a key may have been stored as."""
-    if type(key) is int:
-        yield str(key)
+    if type(key) is Id:
+        yield int(key)
+    elif type(key) is int:
+        yield _SpelledKey(key)
+    elif isinstance(key, datetime):
+        yield _SpelledKey(str(key)[:19])
+        if key.time() == time():
+            yield _SpelledKey(key.date())
     elif isinstance(key, date):
-        yield str(key)[:10]
-    elif isinstance(key, str) and not key.isalpha():
-        if key.isascii() and key.isdigit() and len(key) <= _MOST_DIGITS:
-            yield int(key)
-        elif (moment := read_moment(key)) and moment.is_day:
-            yield moment.canonical
+        yield _SpelledKey(key)
+    elif type(key) is str and not key.isalpha():
+        day_first = any(type(known) is DayFirstDate for known in islice(keys, _LOOKED_AT))
+        moment = read_moment(key, day_first=day_first or None)
+        if moment and moment.is_day:
+            yield _SpelledKey(moment.canonical)
 
 
-def _stored(counts: dict[_K, _V], key: object) -> list[_K]:
-    """The key as it is stored, alone in a list, if it is."""
-    return [
-        spelling  # type: ignore[misc]  # a key that is there is of the type of keys
-        for spelling in other_spellings(key)
-        if dict.__contains__(counts, spelling)
-    ]
+def _stored(keys: dict[Any, Any], key: object) -> object:
+    """The key, as one that is in the dict if there is one."""
+    if dict.__contains__(keys, key):
+        return key
+    for spelling in _other_spellings(keys, key):
+        if dict.__contains__(keys, spelling):
+            return spelling
+    return key
+
+
+if TYPE_CHECKING:
+    _Dict = dict[Any, Any]
+else:
+    _Dict = object  # a dict as well would keep the memory layout from being the plain class's
+
+
+class _SpelledKeys(_Dict):
+    """Reads and writes by any spelling of the keys that are there."""
+
+    __slots__ = ()
+
+    def __missing__(self, key: object) -> object:
+        stored = _stored(self, key)
+        if stored is not key:
+            return dict.__getitem__(self, stored)
+        return super().__missing__(key)  # type: ignore[misc]  # of `collections`
+
+    def __contains__(self, key: object) -> bool:
+        return dict.__contains__(self, _stored(self, key))
+
+    def get(self, key: object, default: object = None) -> object:
+        """As of a dict; makes nothing."""
+        return dict.get(self, _stored(self, key), default)
+
+    def __setitem__(self, key: object, value: object) -> None:
+        super().__setitem__(_stored(self, key), value)
+
+    def __delitem__(self, key: object) -> None:
+        super().__delitem__(_stored(self, key))
+
+    def pop(self, key: object, *default: object) -> object:
+        """As of a dict."""
+        return super().pop(_stored(self, key), *default)
+
+    def setdefault(self, key: object, default: object = None) -> object:
+        """As of a dict."""
+        return super().setdefault(_stored(self, key), default)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        _, *rest = tuple(super().__reduce__())
+        return (type(self).__mro__[2], *rest)  # the class that the library's name gives
 
 
 class Counter(collections.Counter[_K]):
-    """`collections.Counter`; `counts[40117]` finds what was counted as "40117"."""
+    """`collections.Counter`, until ids or dates are counted.
+
+    Nothing is overridden that would keep the library from counting in its own loop.
+    """
+
+    def update(self, *given: object, **counts: int) -> None:
+        """As of the library's."""
+        super().update(*given, **counts)  # type: ignore[call-overload]  # it checks
+        if type(self) is Counter and _has_spelled(self):
+            self.__class__ = _SpelledCounter
 
     def __missing__(self, key: _K) -> int:
-        return next((dict.__getitem__(self, stored) for stored in _stored(self, key)), 0)
-
-    def __contains__(self, key: object) -> bool:
-        return dict.__contains__(self, key) or bool(_stored(self, key))
-
-    def get(self, key: object, default: object = None) -> object:  # type: ignore[override]  # any key
-        """As of a dict, under any spelling."""
-        if not dict.__contains__(self, key):
-            for stored in _stored(self, key):
-                return dict.__getitem__(self, stored)
-        return dict[object, object].get(self, key, default)  # type: ignore[arg-type]  # any key
+        if type(self) is Counter and (type(key) in _SPELLED or _has_spelled(self)):
+            self.__class__ = _SpelledCounter
+            return self[key]
+        return 0
 
 
 class defaultdict(collections.defaultdict[_K, _V]):  # noqa: N801  # the name it has in a cell
-    """`collections.defaultdict`; looks under other spellings before it makes a value."""
+    """`collections.defaultdict`, until its keys are ids or dates."""
+
+    __slots__ = ()
+
+    def __init__(self, *given: object, **values: object) -> None:
+        super().__init__(*given, **values)
+        if type(self) is defaultdict and _has_spelled(self):
+            self.__class__ = _SpelledDefaultdict
 
     def __missing__(self, key: _K) -> _V:
-        for stored in _stored(self, key):
-            return dict.__getitem__(self, stored)
+        if type(self) is defaultdict and (type(key) in _SPELLED or _has_spelled(self)):
+            self.__class__ = _SpelledDefaultdict
+            return self[key]
         return super().__missing__(key)
 
-    def __contains__(self, key: object) -> bool:
-        return dict.__contains__(self, key) or bool(_stored(self, key))
 
-    def get(self, key: object, default: object = None) -> object:  # type: ignore[override]  # any key
-        """As of a dict, under any spelling; makes nothing."""
-        if not dict.__contains__(self, key):
-            for stored in _stored(self, key):
-                return dict.__getitem__(self, stored)
-        return dict[object, object].get(self, key, default)  # type: ignore[arg-type]  # any key
+class _SpelledCounter(_SpelledKeys, Counter[_K]):  # type: ignore[misc]  # any key
+    __slots__ = ()
+
+
+class _SpelledDefaultdict(_SpelledKeys, defaultdict[_K, _V]):  # type: ignore[misc]  # any key
+    __slots__ = ()
 
 
 # Shown, copied and pickled under the names they stand for.
-Counter.__module__ = defaultdict.__module__ = collections.__name__
+for _kind, _name in (
+    (Counter, "Counter"),
+    (_SpelledCounter, "Counter"),
+    (defaultdict, "defaultdict"),
+    (_SpelledDefaultdict, "defaultdict"),
+):
+    _kind.__module__, _kind.__name__, _kind.__qualname__ = collections.__name__, _name, _name
 
 
 def forgive_spellings() -> None:

@@ -5,6 +5,7 @@ import pytest
 from rlm_local.sandbox.child.records.columns import type_column
 from rlm_local.sandbox.child.records.dates import Date
 from rlm_local.sandbox.child.records.ids import Id
+from tests.sandbox.child.records.given import names_of
 
 
 def _typed(values: list[object], name: str = "x") -> tuple[str, list[object]]:
@@ -13,13 +14,13 @@ def _typed(values: list[object], name: str = "x") -> tuple[str, list[object]]:
     return kind, [row[name] for row in rows]
 
 
-@pytest.mark.parametrize("name", ["user", "user_id", "id", "customer", "zip", "order_no"])
+@pytest.mark.parametrize("name", ["user", "user_id", "id", "customer", "zip", "account_id"])
 def test_digits_in_a_field_named_like_an_id_are_ids(name: str) -> None:
     kind, values = _typed(["40117", "18204"], name)
     assert kind == "id"
     assert [type(value) for value in values] == [Id, Id]
     assert _typed([40117, 18204], name) == ("id", [40117, 18204])
-    assert type(_typed([40117], name)[1][0]) is Id
+    assert type(_typed([40117], name)[1][0]) is int
 
 
 def test_zeros_in_front_make_an_id_of_any_field() -> None:
@@ -103,3 +104,43 @@ def test_a_field_that_rows_lack_is_passed_over() -> None:
 def test_equal_texts_are_kept_once() -> None:
     values: list[object] = ["".join(["lo", "w"]) for _ in range(9)]
     assert len({id(value) for value in _typed(values)[1]}) == 1
+
+
+def test_what_json_says_is_a_text_or_a_number_stays_one() -> None:
+    rows: list[dict[str, object]] = [{"label": str(i % 2), "user": str(i)} for i in range(6)]
+    assert type_column(rows, "label", is_typed=True) == "text"
+    assert rows[1]["label"] == "1"
+    assert type_column(rows, "user", is_typed=True) == "id"
+    assert _typed([0, 1], "exit_code") == ("number", [0, 1])
+    assert type(_typed([0], "id")[1][0]) is int
+
+
+@pytest.mark.parametrize("name", ["order_no", "status_code", "case", "key"])
+def test_numbers_that_are_no_ids(name: str) -> None:
+    assert _typed(["404", "500"], name) == ("number", [404, 500])
+
+
+def test_a_comma_means_the_same_in_all_of_a_column() -> None:
+    assert _typed(["1,5", "3,125", "12"]) == ("number", [1.5, 3.125, 12])
+    assert _typed(["0,125", "-2,250"]) == ("number", [0.125, -2.25])
+    assert _typed(["3,125", "12,500"]) == ("number", [3125, 12500])
+    assert _typed(["1,5", "1,234,567"])[0] == "text"
+
+
+def test_two_signs_are_no_number() -> None:
+    assert _typed(["+-5", "+-6"]) == ("text", ["+-5", "+-6"])
+    assert _typed(["-$5", "$-6", "- 7"]) == ("number", [-5, -6, -7])
+    assert repr(names_of("a,b\n1,+-5\n2,+-6\n3,+-7\n").values()["fields"]).startswith("a: number")
+
+
+def test_versions_are_no_dates_but_in_a_column_of_dates() -> None:
+    assert _typed(["1.2.10", "3.10.21"], "version")[0] == "text"
+    assert _typed(["1.2.10", "3.10.21"], "due_date") == ("date", ["2010-02-01", "2021-10-03"])
+
+
+def test_a_column_with_the_day_first_is_compared_in_its_own_spelling() -> None:
+    kind, values = _typed(["25/06/2023", "05/06/2023", "06/05/2023"])
+    assert kind == "date"
+    assert [value == "05/06/2023" for value in values] == [False, True, False]
+    assert _typed(["05.06.2023"])[1] == ["2023-06-05"]
+    assert _typed(["05.06.2023", "05.25.2023"])[1] == ["2023-05-06", "2023-05-25"]

@@ -85,3 +85,74 @@ def test_names_twice_or_empty_are_told_apart() -> None:
     assert read("id,x,x,\n1,2,3,4\n5,6,7,8\n9,9,9,9\n").names == [
         "column_1", "column_2", "column_3", "column_4",
     ]  # fmt: skip
+
+
+def test_rows_that_go_on_for_lines_are_rows_at_either_end_too() -> None:
+    row = '{},"one\ntwo, more",5\n'
+    raw = read("id,review,stars\n" + "".join(f"{i},fine,3\n" for i in range(9)) + row.format(9))
+    assert len(raw.rows) == 10
+    assert raw.rows[-1] == {"id": "9", "review": "one\ntwo, more", "stars": "5"}
+    raw = read("".join(row.format(i) for i in range(9)) + "9,fine,3\n")
+    assert len(raw.rows) == 10
+    assert not raw.header
+
+
+@pytest.mark.parametrize("delimiter", ["\t", ","])
+def test_two_quotes_that_never_close_merge_no_rows(delimiter: str) -> None:
+    rows = [[str(i), f"user{i}", f"tweet {i}"] for i in range(300)]
+    rows[99][2], rows[149][2] = '"loose', '"another'
+    rows[200][2] = f'"kept{delimiter} whole"'
+    raw = read("\n".join(map(delimiter.join, [["id", "user", "tweet"], *rows])))
+    assert len(raw.rows) == 300
+    assert [raw.rows[i]["tweet"] for i in (99, 149)] == ['"loose', '"another']
+    assert raw.rows[200]["tweet"] == f"kept{delimiter} whole"
+
+
+def test_lines_in_a_cell_may_have_as_many_commas_as_rows() -> None:
+    raw = read("id,review\n" + "".join(f'{i},"a, b\nc, d\ne, f\ng"\n' for i in range(30)))
+    assert len(raw.rows) == 30
+    assert raw.rows[0] == {"id": "0", "review": "a, b\nc, d\ne, f\ng"}
+    assert not raw.footer
+
+
+def test_a_quote_in_the_last_row_takes_no_line_below() -> None:
+    raw = read("a,b\n" + "".join(f"{i},x\n" for i in range(5)) + '5,12" pipe\nfooter "x\n')
+    assert len(raw.rows) == 6
+    assert raw.footer == ['footer "x']
+
+
+def test_an_empty_cell_at_an_end_is_a_cell() -> None:
+    rows = "".join(f"{i}|Ann|Paris\n" for i in range(8))
+    raw = read(f"id|name|city\n{rows}|Bob|Rome\n9|Carl|\n")
+    assert raw.rows[8:] == [
+        {"id": "", "name": "Bob", "city": "Rome"}, {"id": "9", "name": "Carl", "city": ""},
+    ]  # fmt: skip
+    raw = read("| a | b | c |\n|-|-|-|\n| 1 | | 3 |\n|4|5||\n||6|7|\n| 8 | 9 | 10 |\n")
+    assert [tuple(row.values()) for row in raw.rows] == [
+        ("1", "", "3"), ("4", "5", ""), ("", "6", "7"), ("8", "9", "10"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "rows"),
+    [
+        ("Name,City", ["Alice,Paris", "Bob,London", "Carol,Rome"]),
+        ("Question,Answer", ["What is it?,Yes", "Who?,No", "Where?,Yes"]),
+        ("First Name,Department", ["Ada,Math", "Alan,Navy", "Grace,Navy"]),
+        ("Code,Shade", [*["a,red"] * 40, "b,a very long shade of a warm kind of red"]),
+    ],
+)
+def test_words_that_columns_are_called_are_names(names: str, rows: list[str]) -> None:
+    raw = read("\n".join([names, *rows]))
+    assert raw.names == names.lower().replace(" ", "_").split(",")
+    assert len(raw.rows) == len(rows)
+
+
+def test_a_row_whose_words_come_again_below_is_no_names() -> None:
+    raw = read("apple,red\nbanana,yellow\ncherry,red\nplum,blue\nlime,green\n")
+    assert raw.names == ["column_1", "column_2"]
+    assert len(raw.rows) == 5
+
+
+def test_rows_of_signs_are_rows() -> None:
+    assert len(read("t1,t2\n+,-\n-,-\nx,+\n-,+\nx,x\n").rows) == 5

@@ -104,11 +104,12 @@ def test_passages_are_looked_up_where_the_text_is_not_records() -> None:
 
     def look_up(question: str) -> str:
         asked.append(question)
-        return "found " * 5000
+        return "found " * 5000 + "\nRead: nothing."
 
     assert names_of(reviews(), look_up=look_up).look("Who?")["passages"] == ""
     assert asked == []
     found = names_of(PROSE, look_up=look_up).look("Who?")
     assert str(found["passages"]).startswith("found found")
+    assert str(found["passages"]).endswith("\nRead: nothing.")
     assert parse_look(json.dumps(found)) is not None
     assert asked == ["Who?"]

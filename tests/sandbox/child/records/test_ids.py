@@ -67,3 +67,9 @@ def test_an_id_is_written_as_a_text_and_as_a_number() -> None:
     assert int(user) + 1 == 40118
     assert [*range(3)][Id("2")] == 2
     assert type(str(user)) is str
+
+
+def test_an_id_of_zero_is_false_as_its_number_is() -> None:
+    assert not Id("0")
+    assert not Id("000")
+    assert Id("10")

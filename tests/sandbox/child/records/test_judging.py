@@ -65,3 +65,10 @@ def test_nothing_judged_is_an_error_and_the_next_asks_again() -> None:
     assert not field.is_filled
     field.label(["a", "b"], FakeLabeller(lambda text: "yes"))
     assert field.is_filled
+
+
+def test_labels_lose_their_blanks_and_keep_their_slashes() -> None:
+    assert judged(["spam", " ham "]).labels == ("spam", "ham")
+    assert judged("Sci/Tech, World or Sports").labels == ("Sci/Tech", "World", "Sports")
+    assert judged("a, b, or c").labels == ("a", "b", "c")
+    assert judged("yes" + " " * 40_000 + "/ no").labels == ("yes", "no")

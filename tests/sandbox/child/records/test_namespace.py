@@ -188,3 +188,12 @@ def test_labels_take_the_capitals_of_the_question() -> None:
     names.look("How many lines have label 'True'?")
     assert names.labels == ["True", "false"]
     assert names.table.rows[0]["label"] == "True"
+
+
+def test_labels_are_spelled_as_the_column_of_labels_has_them() -> None:
+    lines = [
+        f"User: {i} || Class: {['ham', 'spam'][i % 2]} || Text: hello my {i}" for i in range(9)
+    ]
+    names = names_of("\n".join(["Each line has a label; the labels are: Spam, Ham", "", *lines]))
+    assert names.values()["LABELS"] == ["spam", "ham"]
+    assert sum(row["label"] == names.labels[0] for row in names.table.rows) == 4

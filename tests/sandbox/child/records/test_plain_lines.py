@@ -50,3 +50,20 @@ def test_short_lines_are_a_guess() -> None:
 def test_prose_has_no_records(text: str) -> None:
     with pytest.raises(NoRecords, match="not made of like"):
         read(text)
+
+
+@pytest.mark.parametrize("item", ["Remember to buy milk", "Note: late", "The above film was fine"])
+def test_an_item_may_begin_like_a_closing_note(item: str) -> None:
+    lines = [f"message number {i} is here" for i in range(30)]
+    lines[20] = item
+    assert (
+        len(read("The following lines hold messages, one per line:\n\n" + "\n".join(lines)).rows)
+        == 30
+    )
+    assert len(read("\n".join([*lines[:20], "", *lines[20:]])).rows) == 30
+
+
+def test_a_note_that_stands_apart_is_no_item() -> None:
+    raw = read("\n".join(f"message {i}" for i in range(9)) + "\n\nRemember: count them all.\n")
+    assert len(raw.rows) == 9
+    assert raw.footer == ["Remember: count them all."]

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -93,3 +94,17 @@ def test_a_name_close_to_a_fields_finds_it_where_it_can_be_no_other() -> None:
     names = names_of("User A: 7 | User B: 8\nUser A: 7 | User B: 8\n")
     names.read()
     assert names.table.rows[0].get("user") is None
+
+
+def test_a_field_may_be_called_source() -> None:
+    names = names_of("".join(f'{{"job": "j{i}", "source": "web"}}\n' for i in range(4)))
+    names.read()
+    assert names.table.rows[0].source == "web"
+
+
+def test_records_are_pickled_as_plain_dicts_and_copied_as_records() -> None:
+    record = _record()
+    thawed = pickle.loads(pickle.dumps([record]))
+    assert thawed == [dict(record)]
+    assert type(thawed[0]) is dict
+    assert [type(made) for made in (copy.copy(record), copy.deepcopy(record))] == [type(record)] * 2
