@@ -92,9 +92,7 @@ class CellRunner:
         if error is not None and not issubclass(type(error), KeyboardInterrupt):
             raise SystemExit("the tools cannot be put into the namespace of the cells")
         if error is None:
-            error = self._interrupts.guard(lambda: tools.make_mentioned(code))
-        if error is None:
-            error = self._interrupts.guard(lambda: self._execute(code, f"<cell {number}>", outcome))
+            error = self._interrupts.guard(lambda: self._execute(code, number, tools, outcome))
         _put_back(self._builtins)  # our own code runs on them as well
         if error is None:
             error = self._interrupts.guard(tools.after_cell)
@@ -115,7 +113,9 @@ class CellRunner:
         self.namespace["__builtins__"] = builtins
         tools.install(number)
 
-    def _execute(self, code: str, filename: str, outcome: CellOutcome) -> None:
+    def _execute(self, code: str, number: int, tools: CellTools, outcome: CellOutcome) -> None:
+        tools.make_mentioned(code)
+        filename = f"<cell {number}>"
         lines = [line + "\n" for line in code.split("\n")]
         if type(linecache.cache) is not dict:  # a cell's doing
             linecache.cache = {}
