@@ -25,6 +25,6 @@ def test_a_stack_in_process_finds_the_needle_without_any_network(
     told = asked.json
     assert NEEDLE_ANSWER in told["answer"]
     assert (told["stack"], told["mode"]) == (STACK, "rlm")
-    assert 0 < told["usage"]["root"]["cached_tokens"] < told["usage"]["root"]["prompt_tokens"]
+    assert 0 <= told["usage"]["root"]["cached_tokens"] < told["usage"]["root"]["prompt_tokens"]
     # Models are loaded one at a time on a machine; nothing else of a server is there.
     assert {path.name for path in (stocked_home.folder / "servers").iterdir()} <= {"start.lock"}
