@@ -7,7 +7,7 @@ what goes out is one outcome an item. Decides nothing about turns.
 import asyncio
 import functools
 from collections.abc import Awaitable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Protocol, assert_never
 
 from rlm_local.engine.budget import Budget
@@ -22,9 +22,17 @@ from rlm_local.engine.windows import cut_to_window, surely_fits
 from rlm_local.engine.worker_prompts import Preamble, preamble_of, room_after
 from rlm_local.errors import RlmError, RunError, ServerError
 from rlm_local.interfaces import Context
-from rlm_local.types import Answer, CellCall, CellReply, Json, StopReason, SubcallOutcome
+from rlm_local.types import (
+    Answer,
+    CellCall,
+    CellReply,
+    Constraint,
+    Json,
+    StopReason,
+    SubcallOutcome,
+)
 
-__all__ = ["ChildStarter", "Subcalls"]
+__all__ = ["ChildStarter", "Subcalls", "read_constraint"]
 
 _CHILDREN_AT_ONCE = 8
 """Each child run is a process; more would only queue at the root model."""
@@ -143,11 +151,7 @@ class Subcalls:
         return cut_to_window(text, counter, room)
 
     async def _asked(self, args: dict[str, Json]) -> Asked:
-        if is_quickly_read(args):
-            constraint = constraint_of(args)
-        else:
-            loop = asyncio.get_running_loop()
-            constraint = await loop.run_in_executor(_reader(), constraint_of, args)
+        constraint = await read_constraint(args, _reader())
         preamble = preamble_of(args)
         return Asked(
             self._max_tokens(args.get("max_tokens")),
@@ -199,6 +203,17 @@ class Subcalls:
         if call.part is not None:
             text = await asyncio.to_thread(self._context.read, call.part)
         return call.question if text is None else f"{call.question}\n\n{text}"
+
+
+async def read_constraint(args: dict[str, Json], reader: Executor) -> Constraint | None:
+    """The constraint a call names; a long one is read by `reader`, beside the event loop.
+
+    Raises:
+        ValueError: as `constraint_of`.
+    """
+    if is_quickly_read(args):
+        return constraint_of(args)
+    return await asyncio.get_running_loop().run_in_executor(reader, constraint_of, args)
 
 
 @functools.cache

@@ -1,19 +1,17 @@
 import asyncio
 import dataclasses
 import json
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
 import pytest
 
-from rlm_local.engine import subcalls
 from rlm_local.engine.budget import Budget
 from rlm_local.engine.child_calls import ChildCall
 from rlm_local.engine.journal import Journal
 from rlm_local.engine.models import Models, worker_room_tokens
 from rlm_local.engine.scheduler import Scheduler
-from rlm_local.engine.subcalls import Subcalls
-from rlm_local.engine.typed_replies import constraint_of
+from rlm_local.engine.subcalls import Subcalls, read_constraint
 from rlm_local.errors import SandboxError, ServerError
 from rlm_local.events import SubcallDone
 from rlm_local.types import (
@@ -22,7 +20,6 @@ from rlm_local.types import (
     CellReply,
     Choices,
     Completion,
-    Constraint,
     ContextSlice,
     Json,
     JsonSchema,
@@ -208,19 +205,15 @@ async def test_no_prompts_are_no_reply_whatever_the_options() -> None:
     assert await _Host().llm(schema={"type": "nothing"}) == CellReply()
 
 
-async def test_long_constraints_are_read_beside_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    names: set[str] = set()
-
-    def reads(args: dict[str, Json]) -> Constraint | None:
-        names.add(threading.current_thread().name)
-        return constraint_of(args)
-
-    monkeypatch.setattr(subcalls, "constraint_of", reads)
-    host = _Host()
-    schema: Json = {"properties": {f"p{n}": {"type": "string"} for n in range(200)}}
-    replies = await asyncio.gather(*(host.llm("a", schema=schema) for _ in range(5)))
+async def test_long_constraints_are_read_beside_the_engine_and_short_ones_at_once() -> None:
+    long: Json = {"properties": {f"p{n}": {"type": "string"} for n in range(200)}}
+    closed = ThreadPoolExecutor(1)
+    closed.shutdown()
+    assert await read_constraint({"schema": {"type": "string"}}, closed)
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await read_constraint({"schema": long}, closed)
+    replies = await asyncio.gather(*(_Host().llm("a", schema=long) for _ in range(5)))
     assert [reply.refusal for reply in replies] == [None] * 5
-    assert names == {"constraints_0"}
 
 
 async def test_a_prompt_longer_than_the_window_loses_its_middle_visibly() -> None:

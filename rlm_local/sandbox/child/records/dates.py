@@ -149,7 +149,7 @@ class Date(str):
         """A later date, or a longer text."""
         if isinstance(other, library.timedelta):
             return self._moved(other)
-        return str.__add__(self, other)  # type: ignore[operator]  # refused if it is no text
+        return str.__add__(self, other)  # type: ignore[operator]  # str refuses what is none
 
     def __radd__(self, other: object) -> "str":
         return self._moved(other) if isinstance(other, library.timedelta) else NotImplemented
@@ -158,7 +158,7 @@ class Date(str):
         theirs = self._parts_of(other)
         if theirs is None or len(theirs) < 3:
             return NotImplemented
-        return -(self - other)  # type: ignore[operator]  # a date less a date
+        return -(self - other)  # type: ignore[operator]  # a date here: a timedelta
 
     def __sub__(self, other: object) -> "library.timedelta | Date":
         """The time between two dates, or an earlier date."""

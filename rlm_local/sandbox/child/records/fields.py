@@ -116,7 +116,7 @@ def _described(table: Table, name: str) -> str:
             return f"{kind}, such as {_short(filled[0])}{missing}"
         unit = " (YYYY-MM-DD)" if kind == "date" else ""
         # of one type, ordered by it
-        return f"{kind}{unit}, {min(ordered)} to {max(ordered)}{missing}"  # type: ignore[type-var]  # one kind
+        return f"{kind}{unit}, {min(ordered)} to {max(ordered)}{missing}"  # type: ignore[type-var]  # all of one kind
     if not all(isinstance(value, str) for value in filled):
         return f"{kind}, such as {_short(filled[0])}{missing}"
     counts = Counter(filled)

@@ -87,7 +87,7 @@ class _SpelledKeys(_Dict):
         stored = _stored(self, key)
         if stored is not key:
             return dict.__getitem__(self, stored)
-        return super().__missing__(key)  # type: ignore[misc]  # of `collections`
+        return super().__missing__(key)  # type: ignore[misc]  # a mixin: defaultdict has it
 
     def __contains__(self, key: object) -> bool:
         return dict.__contains__(self, _stored(self, key))
@@ -123,7 +123,7 @@ class Counter(collections.Counter[_K]):
 
     def update(self, *given: object, **counts: int) -> None:
         """As of the library's."""
-        super().update(*given, **counts)  # type: ignore[call-overload]  # it checks
+        super().update(*given, **counts)  # type: ignore[call-overload]  # Counter checks them
         if type(self) is Counter and _has_spelled(self):
             self.__class__ = _SpelledCounter
 
@@ -151,11 +151,11 @@ class defaultdict(collections.defaultdict[_K, _V]):  # noqa: N801  # the name it
         return super().__missing__(key)
 
 
-class _SpelledCounter(_SpelledKeys, Counter[_K]):  # type: ignore[misc]  # any key
+class _SpelledCounter(_SpelledKeys, Counter[_K]):  # type: ignore[misc]  # wider keys than the base
     __slots__ = ()
 
 
-class _SpelledDefaultdict(_SpelledKeys, defaultdict[_K, _V]):  # type: ignore[misc]  # any key
+class _SpelledDefaultdict(_SpelledKeys, defaultdict[_K, _V]):  # type: ignore[misc]  # wider keys than the base
     __slots__ = ()
 
 
@@ -171,5 +171,5 @@ for _kind, _name in (
 
 def forgive_spellings() -> None:
     """Let `from collections import Counter` give these, in this process."""
-    collections.Counter = Counter  # type: ignore[misc]  # a subclass
-    collections.defaultdict = defaultdict  # type: ignore[misc]  # a subclass
+    collections.Counter = Counter  # type: ignore[misc]  # a class is no variable to mypy
+    collections.defaultdict = defaultdict  # type: ignore[misc]  # a class is no variable to mypy

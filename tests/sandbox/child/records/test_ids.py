@@ -21,8 +21,8 @@ def test_an_id_is_found_in_lists_of_either_spelling() -> None:
     assert Id("82498") in [82498, 51765]
     assert Id("82498") in ["82498", "51765"]
     assert Id("82498") in (82498,)
-    assert [Id("82498"), Id("1")].index(1) == 1  # type: ignore[arg-type]
-    assert [Id("1"), Id("2")].count(1) == 1  # type: ignore[arg-type]
+    assert [Id("82498"), Id("1")].index(1) == 1  # type: ignore[arg-type]  # as cells write it
+    assert [Id("1"), Id("2")].count(1) == 1  # type: ignore[arg-type]  # as cells write it
 
 
 def test_a_set_or_a_dict_of_texts_finds_an_id() -> None:

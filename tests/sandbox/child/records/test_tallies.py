@@ -21,7 +21,7 @@ def test_a_count_by_id_is_found_under_both_spellings() -> None:
     assert 18204 in counts
     assert "18204" in counts
     assert 18205 not in counts
-    assert max([40117, 18204], key=counts.get) == 40117  # type: ignore[arg-type]
+    assert max([40117, 18204], key=counts.get) == 40117  # type: ignore[arg-type]  # as cells write it
     assert len(counts) == 2
     assert counts.most_common(1) == [("40117", 2)]
 
@@ -35,9 +35,9 @@ def test_a_count_by_number_is_found_by_its_id() -> None:
 
 def test_a_count_by_day_is_found_under_any_form() -> None:
     counts = Counter(map(Date, ["2023-01-06", "2023-01-06"]))
-    assert counts["Jan 06, 2023"] == counts[date(2023, 1, 6)] == counts["1/6/2023"] == 2  # type: ignore[index]
+    assert counts["Jan 06, 2023"] == counts[date(2023, 1, 6)] == counts["1/6/2023"] == 2  # type: ignore[index]  # as cells write it
     assert "January 6, 2023" in counts
-    assert counts["Jan 07, 2023"] == 0  # type: ignore[index]
+    assert counts["Jan 07, 2023"] == 0  # type: ignore[index]  # as cells write it
 
 
 def test_words_are_counted_as_ever() -> None:
@@ -94,7 +94,7 @@ def test_plain_keys_are_counted_as_the_library_does() -> None:
         theirs.update(items)
         assert ours == theirs
         assert type(ours) is Counter
-    assert Counter(["5"])[5] == 0  # type: ignore[index]
+    assert Counter(["5"])[5] == 0  # type: ignore[index]  # as cells write it
     assert 5 not in Counter[object](["5"])
     assert dict.get is Counter.get  # or the library would not count in its own loop
     tallied: defaultdict[object, int] = defaultdict(int)
