@@ -26,6 +26,9 @@ from tests.sandbox.attacks.syscall_numbers import NUMBERS
 __all__ = ["Arena", "Configuration", "active_layers"]
 
 _TIMEOUT_S = 10.0
+_SETTLE_S = 0.25
+# Where nothing stops an attack it has to be seen: a busy machine may let a killed process wait.
+_AT_LAST_S = 10.0
 _TEXT = "the context that all REPLs of a pool share\n"
 _X32_GETPID = 0x40000000 + 39
 _PRELUDE = """
@@ -160,7 +163,8 @@ class Arena:
         self, attack: Attack, around: Surroundings, result: CellResult, texts: str
     ) -> list[str]:
         if attack.kind == "victim" and result.error is None:
-            around.victim.settle()
+            stopped = attack.stops(self.active)
+            around.victim.settle(_SETTLE_S if stopped else _AT_LAST_S)
         evidence = around.evidence(texts)
         if self._sibling_secret in texts:
             evidence.append("secret: sibling")

@@ -9,7 +9,6 @@ from pathlib import Path
 __all__ = ["Victim"]
 
 _LIMITS = (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE, resource.RLIMIT_NPROC)
-_SETTLE_S = 0.25
 
 
 class Victim:
@@ -46,9 +45,9 @@ class Victim:
         after = self._facts()
         return [name for name, value in self._before.items() if after[name] != value]
 
-    def settle(self) -> None:
+    def settle(self, within_s: float) -> None:
         """Give what was done to it the time to be seen; at once where it is seen already."""
-        until_s = time.monotonic() + _SETTLE_S
+        until_s = time.monotonic() + within_s
         while not self.changes() and time.monotonic() < until_s:
             time.sleep(0.001)
 
