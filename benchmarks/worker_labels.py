@@ -5,7 +5,7 @@
 FOLDER holds the SMS Spam Collection and WordNet's nouns, as `benchmarks.tasks` reads them. The
 REPL's own `Classifier` asks, over the server; accuracy comes with its 95 % interval (Wilson).
 Recipes: no examples, examples the worker invents, real ones (drawn apart from the lines asked
-about); each with two labels also with the cut at the border between two heaps of log-odds.
+about); each with two labels also with what the words of all lines add (`agreed_labels`).
 """
 
 import argparse
@@ -128,7 +128,7 @@ class ModelWorker:
     """What a REPL's operators ask, over a model of this process' loop; asks nothing twice.
 
     Attributes:
-        tells_scores: whether replies come with log-probabilities; without, nothing is cut.
+        tells_scores: whether replies come with log-probabilities; without, no words are weighed.
         seconds: spent asking for labels.
         n_asked: labels asked for in that time.
     """
@@ -211,16 +211,16 @@ class ModelWorker:
 async def measure(
     model: Model, lines: Lines, *, recipes: Sequence[str], in_flight: int
 ) -> list[dict[str, Value]]:
-    """One row a recipe, with the cut and without where there are two labels."""
+    """One row a recipe; where there are two labels, one more with words weighed."""
     worker = ModelWorker(model, asyncio.get_running_loop(), in_flight)
     rows: list[dict[str, Value]] = []
     for recipe in recipes:
         classifier = Classifier(worker, _PROMPT_CHARS)
         worker.seconds, worker.n_asked = 0.0, 0
-        for cut in (False, True) if len(lines.labels) == 2 else (False,):
-            worker.tells_scores = cut or len(lines.labels) > 2
+        for weighed in (False, True) if len(lines.labels) == 2 else (False,):
+            worker.tells_scores = weighed or len(lines.labels) > 2
             found = await asyncio.to_thread(_labelled, classifier, lines, recipe)
-            name = f"{recipe}, cut" if cut else recipe
+            name = f"{recipe}, words" if weighed else recipe
             rows.append(_row(lines, name, found) | {"items/s": _rate(worker)})
     return rows
 
@@ -264,7 +264,7 @@ def report_of(rows: Sequence[dict[str, Value]], conditions: dict[str, Value]) ->
     measures = []
     for row in rows:
         bar = BARS.get(str(row["source"]))
-        last = "invented, cut" if row["source"] == "sms" else "invented"
+        last = "invented, words" if row["source"] == "sms" else "invented"
         if bar is not None and row["recipe"] == last:
             name = f"{row['source']} {row['mix']}: {last}"
             measures.append(Measure(name, float(row["accuracy"] or 0), "", "bar", bar))

@@ -59,7 +59,7 @@ def _leans_to_spam(body: dict[str, Any]) -> Mapping[str, float]:
     return {"ham": ham, "spam": 1 - ham}
 
 
-async def test_each_recipe_is_measured_with_the_cut_and_without(data: DataFolder) -> None:
+async def test_each_recipe_is_measured_with_words_weighed_and_without(data: DataFolder) -> None:
     lines = lines_of(data, "sms", 60, mix="even", seed=1)
     async with OpenAIServer() as server:
         server.options.shares = _leans_to_spam
@@ -70,7 +70,7 @@ async def test_each_recipe_is_measured_with_the_cut_and_without(data: DataFolder
         rows = await measure(model, lines, recipes=("plain", "invented", "real"), in_flight=8)
         await model.aclose()
     assert [row["recipe"] for row in rows] == [
-        "plain", "plain, cut", "invented", "invented, cut", "real", "real, cut",
+        "plain", "plain, words", "invented", "invented, words", "real", "real, words",
     ]  # fmt: skip
     assert [row["accuracy"] for row in rows] == [0.5, 1.0] * 3
     assert rows[0]["right by label"] == "ham 0/30, spam 30/30"

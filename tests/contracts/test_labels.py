@@ -18,9 +18,9 @@ from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.parts import HandClock, ListSink, ScriptedRoot
 
 PREJUDICED = """
-texts = [f"wet {n}" for n in range(15)] + [f"dry {n}" for n in range(15)]
+texts = [f"wet {n}" for n in range(30)] + [f"dry {n}" for n in range(30)]
 labels = classify(texts, ["rain", "sun"], "What is the weather?", examples=[("a storm", "rain")])
-FINAL([labels.count("rain"), labels[:15].count("rain")])
+FINAL([labels.count("rain"), labels[:30].count("rain")])
 """
 INVENTING = """
 labels = classify([f"wet {n}" for n in range(9)], ["rain", "sun"], "What is the weather?")
@@ -75,8 +75,8 @@ async def test_a_worker_that_leans_to_one_label_is_put_right(
     stage: tuple[_Stage, OpenAIServer],
 ) -> None:
     runs, server = stage
-    assert (await runs.run(PREJUDICED)).text == "15, 15"
-    assert len(server.requests) == 30
+    assert (await runs.run(PREJUDICED)).text == "30, 30"
+    assert len(server.requests) == 60
     body = server.requests[0]
     assert [message["role"] for message in body["messages"]] == [
         "system", "user", "assistant", "user",

@@ -2,21 +2,22 @@
 
 The system text says what is asked, in the caller's words, and names the labels; one or two
 examples a label come as earlier turns; then one item a call, answered by one of the labels.
-How an example comes about is `label_examples`' work, where two labels are cut `two_clusters`'.
+How an example comes about is `label_examples`' work; of two labels `agreed_labels` has the last
+word, over what is said of all items together.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from rlm_local.sandbox.child.agreed_labels import FEWEST, are_first
 from rlm_local.sandbox.child.asking import Scored, Worker
 from rlm_local.sandbox.child.documents import as_text
-from rlm_local.sandbox.child.failures import SubcallFailure
 from rlm_local.sandbox.child.label_examples import (
     Example,
     given_examples,
     invented_examples,
     shortened,
 )
-from rlm_local.sandbox.child.two_clusters import clear_border
+from rlm_local.sandbox.child.label_words import words_of
 
 __all__ = ["Classifier", "distinct_labels"]
 
@@ -65,7 +66,7 @@ class Classifier:
         distinct = list(dict.fromkeys(texts))
         shots = self._examples(distinct, names, task, examples)
         replies = self._ask(distinct, names, task, shots)
-        judged = dict(zip(distinct, _judged(replies, names), strict=True))
+        judged = dict(zip(distinct, _judged(distinct, replies, names), strict=True))
         return [judged[text] for text in texts]
 
     def _examples(
@@ -132,34 +133,29 @@ def _fitted(examples: Sequence[Example], room: int) -> list[tuple[str, str]]:
     return [(_asked(shortened(text, each)), label) for text, label in examples]
 
 
-def _judged(replies: Sequence[object], labels: Sequence[str]) -> list[object]:
-    border = _border(replies, labels) if len(labels) == 2 else None
-    if border is None:
-        return [reply.value if isinstance(reply, Scored) else reply for reply in replies]
+def _judged(texts: Sequence[str], replies: Sequence[object], labels: Sequence[str]) -> list[object]:
+    judged = [reply.value if isinstance(reply, Scored) else reply for reply in replies]
+    if len(labels) != 2:
+        return judged
     first, second = labels
-    judged: list[object] = []
-    for reply in replies:
+    known: dict[int, float] = {}
+    for at, reply in enumerate(replies):
         odds = _log_odds(reply, first, second) if isinstance(reply, Scored) else None
         if odds is not None:
-            judged.append(first if odds > border else second)
-        else:
-            judged.append(reply.value if isinstance(reply, Scored) else reply)
+            known[at] = odds
+    n_replies = sum(isinstance(reply, Scored) for reply in replies)
+    if len(known) < FEWEST or len(known) < _LEAST_SCORED * n_replies:
+        return judged
+    words = [words_of(texts[at]) for at in known]
+    for at, is_first in zip(known, are_first(words, list(known.values())), strict=True):
+        judged[at] = first if is_first else second
     return judged
-
-
-def _border(replies: Sequence[object], labels: Sequence[str]) -> float | None:
-    whole = [reply for reply in replies if not isinstance(reply, SubcallFailure)]
-    odds = [_log_odds(reply, *labels) for reply in whole if isinstance(reply, Scored)]
-    known = [one for one in odds if one is not None]
-    if not known or len(known) < _LEAST_SCORED * len(whole):
-        return None
-    return clear_border(known)
 
 
 def _log_odds(reply: Scored, first: str, second: str) -> float | None:
     """Above zero where the first label is the likelier; None where a server does not list both.
 
-    A value made up for the label that is not listed would form a heap of its own.
+    A value made up for the label that is not listed would be taken for a judgement.
     """
     if first not in reply.scores or second not in reply.scores:
         return None

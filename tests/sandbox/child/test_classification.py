@@ -17,7 +17,7 @@ def by_words(prompt: str) -> str:
 def leaning(prompt: str) -> Mapping[str, float]:
     """Always rain, but surer of it where it is wet."""
     number = int(prompt.split()[2])
-    return {"rain": -0.01, "sun": (-9.0 if "wet" in prompt else -3.0) - number / 20}
+    return {"rain": -0.01, "sun": (-6.0 if "wet" in prompt else -2.0) - number % 7 / 5}
 
 
 def test_each_item_gets_its_label_in_order_and_equal_ones_are_asked_once() -> None:
@@ -71,9 +71,7 @@ def test_a_worker_that_cannot_invent_labels_without_examples() -> None:
 
 
 @pytest.mark.parametrize(("n_wet", "n_dry"), [(20, 20), (35, 7), (7, 35)])
-def test_a_lean_to_one_of_two_labels_is_cut_at_the_border_of_the_heaps(
-    n_wet: int, n_dry: int
-) -> None:
+def test_a_lean_to_one_of_two_labels_is_cut_where_words_change(n_wet: int, n_dry: int) -> None:
     texts = [f"wet {n}" for n in range(n_wet)] + [f"dry {n}" for n in range(n_dry)]
     worker = FunctionWorker(scores=leaning)
     labels = Classifier(worker, 4000).classify(texts, LABELS, examples=[])

@@ -115,7 +115,19 @@ class _SpelledKeys(_Dict):
         return (type(self).__mro__[2], *rest)  # the class that the library's name gives
 
 
-class Counter(collections.Counter[_K]):
+_PLAIN_COUNTER = collections.Counter
+
+
+class _LikeTheLibrarys(type):
+    """The library's own code asks whether something is a `Counter`, and means any."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        if cls is Counter:
+            return isinstance(instance, _PLAIN_COUNTER)
+        return type.__instancecheck__(cls, instance)
+
+
+class Counter(collections.Counter[_K], metaclass=_LikeTheLibrarys):
     """`collections.Counter`, until ids or dates are counted.
 
     Nothing is overridden that would keep the library from counting in its own loop.

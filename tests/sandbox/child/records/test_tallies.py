@@ -80,6 +80,22 @@ def test_in_a_repl_the_library_gives_these() -> None:
     assert (ran.stdout, ran.stderr) == ("Counter({'7': 2})\n", "")
 
 
+def test_counters_of_code_that_was_imported_before_still_add_up() -> None:
+    code = (
+        "from collections import Counter as before\n"
+        "from rlm_local.sandbox.child.records.tallies import forgive_spellings\n"
+        "forgive_spellings()\n"
+        "from collections import Counter as after\n"
+        "one, other = before('ab'), after('b')\n"
+        "for left, right in ((one, one), (one, other), (other, one)):\n"
+        "    assert left + right and left - right is not None and left | right and left & right\n"
+        "assert isinstance(one, after) and not isinstance({}, after)\n"
+        "assert sum([one], before()) == one"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.stderr == ""
+
+
 def test_nothing_is_changed_by_importing() -> None:
     assert collections.Counter is not Counter
 
