@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Literal
 
 from rlm_local.engine.look import Look
-from rlm_local.engine.question_kinds import WHATS, WHERES, Kind, kinds_of, neighbours
+from rlm_local.engine.question_kinds import WHATS, WHERES, Kind, is_guess, kinds_of, neighbours
 from rlm_local.errors import ConfigError
 
 __all__ = ["PREDEFINED", "Coverage", "Example", "Picked", "bank", "pick", "read_examples"]
@@ -47,10 +47,25 @@ _ROLES: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """Words in the names of fields that do what the examples' fields do."""
+_TYPES: Mapping[str, tuple[str, ...]] = {
+    "date": ("date", "time"),
+    "user": ("text", "id", "value"),
+    "text": ("free text", "main text", "text"),
+    "amount": ("number",),
+}
+"""What such fields are."""
 
 
 _LOOK_FURTHER = Kind("lookup.hops")
 """Its example looks further, from places where the answer was not read."""
+_AREAS_ALIKE: Mapping[str, tuple[str, ...]] = {
+    "label": ("label", "user"),
+    "user": ("user", "label"),
+    "number": ("number", "field", "record"),
+    "field": ("field", "record", "number"),
+    "record": ("record", "field"),
+}
+"""Kinds that take a part of the records without anything that the question does not have."""
 _READ = (Kind("lookup.value"), Kind("lookup.either"))
 """What is shown where the answer was read: it is given as it stands there."""
 
@@ -68,16 +83,39 @@ class Example:
     code: str
     found: str = ""
 
-    def over(self, fields: Sequence[str]) -> "Example":
-        """The same example with the names that these records give to its fields."""
+    def over(self, fields: Sequence[str], types: Sequence[str] = ()) -> "Example":
+        """The same example with the names that these records give to its fields.
+
+        Args:
+            fields: their names.
+            types: what each is, where that is known.
+        """
         code = self.code
-        for role, words in _ROLES.items():
-            if role in fields or f"r['{role}']" not in code:
+        for role in _ROLES:
+            is_used = f"r['{role}']" in code or f"(records, '{role}')" in code
+            if role in fields or not is_used:
                 continue
-            named = [field for word in words for field in fields if word in _words_of(field)]
-            if named and "'" not in named[0] and "\\" not in named[0]:
-                code = code.replace(f"r['{role}']", f"r['{named[0]}']")
+            name = _field_for(role, fields, types)
+            if name and "'" not in name and "\\" not in name:
+                code = code.replace(f"r['{role}']", f"r['{name}']")
+                code = code.replace(f"(records, '{role}')", f"(records, '{name}')")
+        for field, kind in zip(fields, types, strict=False):
+            if kind == "time":  # the day of it, where days are counted
+                code = code.replace(f"Counter(r['{field}'] for", f"Counter(r['{field}'][:10] for")
         return replace(self, code=code)
+
+
+def _field_for(role: str, fields: Sequence[str], types: Sequence[str]) -> str:
+    """The field that does what a role does: of its types where these are known; "" if none does."""
+    fitting = list(fields)
+    if types:
+        wanted = _TYPES[role]
+        known = zip(fields, types, strict=False)
+        fitting = [field for field, kind in known if not wanted or kind in wanted]
+    named = [field for word in _ROLES[role] for field in fitting if word in _words_of(field)]
+    if not named and types and _TYPES[role] and len(fitting) == 1:
+        named = fitting
+    return named[0] if named else ""
 
 
 def _words_of(field: str) -> list[str]:
@@ -116,7 +154,7 @@ def pick(question: str, look: Look, *, without: Collection[Kind] = ()) -> Picked
         for kind, examples in bank().items()
         if kind not in without and (look.passages or not _is_lookup(kind))
     }
-    ranked = kinds_of(question, look.shape, look.fields, look.labels)
+    ranked = kinds_of(question, look.shape, look.fields, look.labels, look=look)
     wanted = ranked[0] if ranked else None
     order: Sequence[Kind] = _nearest(ranked) if ranked else _FALLBACKS.get(look.shape, ())
     if look.passages and wanted and _is_lookup(wanted):
@@ -129,10 +167,10 @@ def pick(question: str, look: Look, *, without: Collection[Kind] = ()) -> Picked
     coverage: Coverage = "uncovered"
     if wanted is not None:
         is_shown = wanted in usable or (wanted == _LOOK_FURTHER and look.is_read)
-        coverage = "shown" if is_shown else "near"
-        if coverage == "near":
+        coverage = "shown" if is_shown and not is_guess(wanted, question, look) else "near"
+        if not is_shown:
             found = _with_same_part(found, wanted, usable)
-    examples = tuple(usable[kind][0].over(look.fields) for kind in found[:2])
+    examples = tuple(usable[kind][0].over(look.fields, look.types) for kind in found[:2])
     if not look.passages:
         examples = tuple(replace(example, found="") for example in examples)
     return Picked(str(wanted or ""), coverage, examples)
@@ -153,7 +191,9 @@ def _with_same_part(found: list[Kind], wanted: Kind, usable: Collection[Kind]) -
         return found
     same_what = [kind for kind in found if kind.what == wanted.what]
     same_where = [kind for kind in found if kind.where == wanted.where]
-    same_where += [kind for kind in usable if kind.where == wanted.where]
+    others = [kind for kind in usable if kind.where == wanted.where]
+    areas = _AREAS_ALIKE.get(wanted.what.partition(".")[0], ())
+    same_where += sorted(others, key=lambda kind: kind.what.partition(".")[0] not in areas)
     return list(dict.fromkeys([*same_what[:1], *same_where[:1], *found]))
 
 

@@ -38,6 +38,8 @@ class Look:
         fields: names of the records' fields, in their order.
         labels: names that lines can be labelled with; none where the text names none.
         n: records, or documents.
+        types: what each field is: "number", "date", "free text", "unique", ...; none if not told.
+        named: fields and those of their values that the question names.
         passages: places that fit the question and what the worker read there; "" if none.
     """
 
@@ -47,6 +49,8 @@ class Look:
     labels: tuple[str, ...] = ()
     n: int = 0
     passages: str = ""
+    types: tuple[str, ...] = ()
+    named: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_read(self) -> bool:
@@ -68,10 +72,13 @@ def parse_look(text: str) -> Look | None:
     shape = next((known for known in _SHAPES if known == found.get("shape")), None)
     told, passages = found.get("told", ""), found.get("passages", "")
     fields, labels = found.get("fields", []), found.get("labels", [])
+    types, named = found.get("types", []), found.get("named", [])
     n = found.get("n", 0)
     if shape is None or not _is_text(told, _TOLD_CHARS) or not _is_text(passages, _PASSAGES_CHARS):
         return None
     if not _are_names(fields) or not _are_names(labels) or not _is_number(n):
+        return None
+    if not _are_names(types) or not _are_pairs(named):
         return None
     return Look(
         shape,
@@ -80,6 +87,8 @@ def parse_look(text: str) -> Look | None:
         labels=tuple(map(_one_line, labels)),
         n=n,
         passages=_clean(passages),
+        types=tuple(map(_one_line, types)),
+        named=tuple((_one_line(field), _one_line(value)) for field, value in named),
     )
 
 
@@ -97,6 +106,14 @@ def _are_names(value: object) -> TypeGuard[list[str]]:
         and len(value) <= _NAMES
         and all(isinstance(name, str) and 0 < len(name) <= _NAME_CHARS for name in value)
         and all(_one_line(name) for name in value)
+    )
+
+
+def _are_pairs(value: object) -> TypeGuard[list[list[str]]]:
+    return (
+        isinstance(value, list)
+        and len(value) <= _NAMES
+        and all(_are_names(pair) and len(pair) == 2 for pair in value)
     )
 
 

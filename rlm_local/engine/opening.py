@@ -44,7 +44,7 @@ def make_opening(
     examples of the bank stand in the first message, and nothing but the system text before it.
     """
     picked = pick(facts.question, look) if look else None
-    told = first_message(context, facts, look)
+    told = first_message(context, facts, look, profile=profile)
     if picked is None or not picked.examples:
         return Opening(profile.opening, told, told.content, profile.example_text, picked)
     blocks = tuple(
@@ -53,7 +53,7 @@ def make_opening(
     )
     return Opening(
         before=(Message("system", profile.system),),
-        first=first_message(context, facts, look, blocks),
+        first=first_message(context, facts, look, blocks, profile=profile),
         told=told.content,
         examples="\n\n".join(blocks),
         picked=picked,

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from rlm_local.engine import field_questions
 from rlm_local.engine import question_rules as rules
-from rlm_local.engine.look import Shape
+from rlm_local.engine.field_rules import PLAINLY_COUNTED
+from rlm_local.engine.look import Look, Shape
 from rlm_local.engine.question_wording import (
     COUNT,
     DATE,
@@ -21,9 +23,9 @@ from rlm_local.engine.question_wording import (
     without_form,
 )
 
-__all__ = ["WHATS", "WHERES", "Kind", "kinds_of", "neighbours"]
+__all__ = ["WHATS", "WHERES", "Kind", "is_guess", "kinds_of", "neighbours"]
 
-WHERES = ("all", "users", "range", "month", "month_year", "year", "before", "after")
+WHERES = ("all", "users", "value", "range", "month", "month_year", "year", "before", "after", "day")
 """Parts of the records that a question can be about."""
 
 
@@ -53,6 +55,8 @@ NEIGHBOURS: dict[str, tuple[str, ...]] = {
     "user.with_label": ("user.distinct", "user.threshold"),
     "user.threshold": ("user.threshold_list", "user.with_label"),
     "user.threshold_list": ("user.threshold", "user.with_label"),
+    "user.conditions": ("user.conditions_count", "user.threshold_list"),
+    "user.conditions_count": ("user.conditions", "user.threshold"),
     "date.extreme": ("date.second", "date.times"),
     "date.second": ("date.extreme", "date.times"),
     "date.times": ("date.extreme", "date.second"),
@@ -67,7 +71,8 @@ NEIGHBOURS: dict[str, tuple[str, ...]] = {
     "number.group": ("number.average", "number.total"),
     "pairs.both": ("pairs.both_dated", "pairs.one_other"),
     "pairs.both_dated": ("pairs.both", "pairs.one_other"),
-    "pairs.one_other": ("pairs.both", "user.threshold_list"),
+    "pairs.one_other": ("pairs.one_alone", "pairs.both"),
+    "pairs.one_alone": ("pairs.one_other", "pairs.both"),
     "record.count": ("word.count", "judge.count"),
     "record.find": ("record.list", "record.first"),
     "record.list": ("record.find", "record.first"),
@@ -92,6 +97,7 @@ NEIGHBOURS: dict[str, tuple[str, ...]] = {
     "text.state": ("text.state_item", "text.chain"),
     "text.state_item": ("text.state", "text.chain"),
     "text.summary": ("lookup.value", "lookup.values"),
+    **field_questions.NEIGHBOURS,
 }
 """For each kind those whose programs are most like its own."""
 WHATS = tuple(NEIGHBOURS)
@@ -103,7 +109,9 @@ _PARTS = (
     ("month_year", rf"\b(?:in|during|of|for) {MONTH},? \d{{4}}\b"),
     ("month", rf"\b(?:in|during|of|for) (?:the month of |any |every |each )?{MONTH}\b"),
     ("year", r"\b(?:in|during|of|for) (?:the year )?(?:19|20)\d\d\b"),
+    ("day", rf"\bon (?:the )?{DATE}"),
 )
+_WITH_PARTS = frozenset({"label", "user", "number", "record", "field", "hour"})
 _QUESTION_WORDS = r"\b(?:which|what|who|when|where|whose)\b"
 _COUNTED = ("record.count", "judge.count")
 _LISTED = ("record.list", "judge.list")
@@ -141,7 +149,12 @@ class _Asked:
 
 
 def kinds_of(
-    question: str, shape: Shape, fields: Sequence[str] = (), labels: Sequence[str] = ()
+    question: str,
+    shape: Shape,
+    fields: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    *,
+    look: Look | None = None,
 ) -> tuple[Kind, ...]:
     """The kinds a question may be of, the likeliest first; none where no rule knows it.
 
@@ -150,8 +163,10 @@ def kinds_of(
         shape: of the text.
         fields: names of the records' fields.
         labels: names that lines can be labelled with.
+        look: what else is known of the records: the types of their fields, the values named.
     """
     question = ends_of(question)
+    look = look or Look(shape)
     core = without_form(asked_part(question)).casefold()
     asked = _Asked(
         text=core,
@@ -161,11 +176,40 @@ def kinds_of(
     )
     whats = [*_of_text(asked)]
     if shape == "records":
-        whats = [*_of_records(asked), *whats]
+        of_fields = field_questions.field_kinds(core, look)
+        of_records = _of_records(asked)
+        if not field_questions.has_people(look):
+            of_records = [what for what in of_records if not what.startswith("user.")]
+        is_composed = bool(of_records) and of_records[0].startswith(("pairs.", "user.conditions"))
+        is_sure = labels or is_composed
+        whats = [*of_records, *of_fields] if is_sure else [*of_fields, *of_records]
+        whats += _of_text(asked)
+        if field_questions.judges_nothing(look):
+            whats = [field_questions.WITHOUT_TEXT.get(what, what) for what in whats]
     else:
         whats = [*_of_code(asked, shape), *whats, *_of_lookups(asked)]
     where = _where(asked) if shape == "records" else "all"
-    return tuple(dict.fromkeys(Kind(what, _part(what, where)) for what in whats))
+    kinds = (Kind(what, _part(what, where)) for what in whats)
+    parts = field_questions.part_of_values
+    return tuple(dict.fromkeys(Kind(it.what, parts(it.what, it.where, look)) for it in kinds))
+
+
+def is_guess(kind: Kind, question: str, look: Look) -> bool:
+    """Whether an example of the kind may miss what is asked of records, by what is known of them.
+
+    A value that the question names has no place in it; or the question sounds as if texts had to
+    be judged, and the records have none.
+    """
+    if look.shape != "records" or not look.types:
+        return False
+    core = without_form(asked_part(ends_of(question))).casefold()
+    if field_questions.leaves_out_values(*kind, look) or field_questions.is_compound(
+        kind.what, core
+    ):
+        return True
+    is_told = kind.what in field_questions.field_kinds(core, look)
+    is_swapped = kind.what in field_questions.WITHOUT_TEXT.values()
+    return field_questions.judges_nothing(look) and is_swapped and not is_told
 
 
 def neighbours(kind: Kind) -> tuple[Kind, ...]:
@@ -178,8 +222,12 @@ def neighbours(kind: Kind) -> tuple[Kind, ...]:
 
 
 def _part(what: str, where: str) -> str:
-    """Pairs, days and months have their own dates in what is asked."""
-    return where if what.partition(".")[0] in {"label", "user", "number", "record"} else "all"
+    """Pairs, days, months and conditions have their own dates in what is asked."""
+    if what.startswith("user.conditions"):
+        return "all"
+    if what == "date.each":
+        return where
+    return where if what.partition(".")[0] in _WITH_PARTS else "all"
 
 
 def _where(asked: _Asked) -> str:
@@ -209,14 +257,15 @@ def _of_pairs(asked: _Asked) -> list[str]:
     if not asked.has(rules.PAIRS):
         return []
     if asked.has(rules.ONE_OTHER):
-        return ["pairs.one_other"]
+        return ["pairs.one_alone" if asked.has(rules.ONE_ALONE) else "pairs.one_other"]
     return ["pairs.both_dated" if asked.has(rules.DATED) else "pairs.both"]
 
 
 def _of_single_records(asked: _Asked) -> list[str]:
     found = asked.matching(rules.SINGLE)
     if asked.has(rules.COUNTS):
-        return [*found, *(_COUNTED if asked.has(rules.PLAIN_COUNT) else reversed(_COUNTED))]
+        is_plain = asked.has(rules.PLAIN_COUNT) or asked.has(PLAINLY_COUNTED)
+        return [*found, *(_COUNTED if is_plain else reversed(_COUNTED))]
     if asked.has(rules.LISTS):
         return [*found, *(_LISTED if asked.has(rules.BY_WORDS) else reversed(_LISTED))]
     return [*found, "record.find"] if asked.has(_QUESTION_WORDS) else found

@@ -10,8 +10,8 @@ from rlm_local.engine.question_wording import DATE
 
 __all__ = [
     "BY_WORDS", "CODE", "CODE_WORDS", "COUNTS", "DATED", "LABELS", "LISTS", "LOOK_UPS", "NUMBERS",
-    "ONE_OTHER", "PAIRS", "PLAIN_COUNT", "SINGLE", "STORY", "TEXTS", "TIMES", "USERS", "WHERE_ITEM",
-    "WHERE_STORY", "YES_NO", "Rules",
+    "ONE_ALONE", "ONE_OTHER", "PAIRS", "PLAIN_COUNT", "SINGLE", "STORY", "TEXTS", "TIMES", "USERS",
+    "WHERE_ITEM", "WHERE_STORY", "YES_NO", "Rules",
 ]  # fmt: skip
 
 Rules: TypeAlias = tuple[tuple[str, str], ...]
@@ -21,8 +21,15 @@ _MOST = (
 )
 _SECOND = r"\b(?:second|third|fourth|fifth|2nd|3rd|[45]th|runner-up|next)\b"
 """Any place but the first."""
-_THRESHOLD = r"\b(?:(?:at (?:least|most)|(?:more|fewer|less) than|exactly) <n>|<n> or more)\b"
+_THRESHOLD = (
+    r"\b(?:(?:at (?:least|most)|(?:more|fewer|less) than|exactly) <n>"
+    r"|<n> (?:\w+ ){0,2}or more)\b"
+)
 _WHICH = r"\b(?:which|what|who)\b"
+_NONE = r"\b(?:no|none|never|not an?y?|without)\b"
+_QUANTITY = rf"(?:{_THRESHOLD}|\b(?:(?:only|just) <n>|an?)\b|{_NONE})"
+_SEVERAL = rf".*(?:{_QUANTITY}.*\b(?:and|but|while)\b.*{_QUANTITY}|{_NONE})"
+"""So many of one and so many of another, or none of one."""
 COUNTS = (
     r"\b(?:how many|(?<!phone )(?<!serial )(?<!order )(?<!flight )(?<!account )(?<!telephone )"
     r"(?<!tracking )(?<!reference )(?<!model )(?<!part )(?<!invoice )(?<!version )(?<!page )"
@@ -44,6 +51,9 @@ YES_NO = r"\A(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|sh
 
 PAIRS = r"\bpairs? of\b.{0,30}<who>|\b<who> pairs?\b"
 ONE_OTHER = r"\bone\b.*\bthe other\b"
+_AND_MORE = r"\band (?:<n>|an?|no|at|exactly|more|fewer|less|only|just)\b"
+ONE_ALONE = rf"\A(?:(?!\bone\b).)*\bone\b(?:(?!{_AND_MORE}).)*\bthe other\b"
+"""Where one of the two need be one thing only."""
 
 _MONTH_WHICH = r"\b(?:which|what)(?: of the)? months?\b.*"
 _DAY_WHICH = r"\b(?:which|what)(?: of the)? (?:dates?|days?)\b.*"
@@ -62,6 +72,8 @@ TIMES: Rules = (
 _USER = rf"(?:{_WHICH}(?: of (?:the(?:se| two)?)?)? <who>\b|\bwho\b|\bof <who>\b[^.?!]*\bwhich\b)"
 _USERS = rf"{COUNTS} (?:\w+ )?<who>\b(?!'| #?\d)"
 USERS: Rules = (
+    ("user.conditions_count", rf"{_USERS}{_SEVERAL}"),
+    ("user.conditions", rf"(?:{_USER}|(?:{LISTS}).*\b<who>\b){_SEVERAL}"),
     ("user.threshold", rf"{_USERS}.*{_THRESHOLD}"),
     ("user.or_user", rf"{_USER}.*\d{{2,}},? or (?:<who> )?#?\d{{2,}}"),
     ("user.second", rf"{_USER}.*{_SECOND}"),

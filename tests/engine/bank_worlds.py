@@ -17,7 +17,11 @@ from rlm_local.sandbox.child.answers import answer_text
 from rlm_local.sandbox.child.code_tools import CodeTools
 from rlm_local.sandbox.child.documents import Documents
 from rlm_local.sandbox.child.records.dates import Date
+from rlm_local.sandbox.child.records.groups import Grouping, pairs_of
 from rlm_local.sandbox.child.records.ids import Id
+from rlm_local.sandbox.child.records.raw import Raw
+from rlm_local.sandbox.child.records.record import record_class
+from rlm_local.sandbox.child.records.table import Table
 
 __all__ = ["WORLDS", "run_cell"]
 
@@ -54,6 +58,30 @@ def _judged(labels: Sequence[str], about: str) -> Callable[[Record], str]:
     return lambda record: labels[0] if "rudder" in str(record["text"]) else labels[1]
 
 
+class _NoLabeller:
+    """The worlds' records have their labels."""
+
+    def classify(
+        self,
+        items: Sequence[str],
+        labels: Sequence[str],
+        *,
+        instruction: str | None = None,
+        examples: Sequence[tuple[str, str]] | None = None,
+    ) -> list[object]:
+        raise AssertionError("no label is missing")
+
+
+def _grouping(rows: Sequence[Record]) -> tuple[list[Record], Grouping]:
+    """The records as a REPL has them, and what groups them."""
+    table = Table(_NoLabeller())
+    kind = record_class(table)
+    records = [kind(row) for row in rows]
+    kinds = {name: "date" if name == "date" else "text" for row in rows[:1] for name in row}
+    table.load(Raw("lines", list(kinds), [*records], text_name="text"), records, kinds)
+    return [*records], Grouping(table)
+
+
 def run_cell(code: str, world: World) -> tuple[str | None, str]:
     """The answer the cell gives, if any, and what it prints."""
     given: list[str] = []
@@ -62,7 +90,7 @@ def run_cell(code: str, world: World) -> tuple[str | None, str]:
         given.append(answer_text(value))
         raise _Finished
 
-    records = [dict(record) for record in world.records]
+    records, grouping = _grouping(world.records)
     names: dict[str, object] = {
         "records": records,
         "fields": _Fields(records),
@@ -74,6 +102,8 @@ def run_cell(code: str, world: World) -> tuple[str | None, str]:
         "defaultdict": collections.defaultdict,
         "combinations": itertools.combinations,
         "re": re,
+        "groups": grouping.groups,
+        "pairs_of": pairs_of,
         **world.names,
     }
     with redirect_stdout(io.StringIO()) as printed, suppress(_Finished):
@@ -176,6 +206,22 @@ _ORDERS: list[Record] = [
     {"date": Date("2021-06-01"), "user": Id("82277"), "text": "lamp", "amount": "20"},
     {"date": Date("2020-09-09"), "user": Id("90000"), "text": "oars", "amount": "40"},
 ]
+_HIRES: list[Record] = [
+    {
+        "hire": Id(f"{5001 + number}"), "station": station, "rider": rider, "state": state,
+        "amount": amount, "date": Date(date),
+    }
+    for number, (date, station, rider, state, amount) in enumerate((
+        ("2021-05-10 09:10:00", "Mill Lane", "Ida", "late", "4.5"),
+        ("2021-05-11 09:40:00", "Mill Lane", "Ole", "fine", "3"),
+        ("2021-06-01 17:05:00", "Quay", "Ida", "late", "12.5"),
+        ("2020-05-02 09:30:00", "Quay", "Finn", "lost", "30"),
+        ("2021-08-17 12:15:00", "Quay", "Ole", "fine", "8"),
+        ("2021-09-01 17:20:00", "Park", "Ida", "late", "2.5"),
+        ("2020-05-30 17:45:00", "Mill Lane", "Finn", "fine", "6"),
+        ("2021-06-20 12:50:00", "Mill Lane", "Ole", "late", "9"),
+    ))
+]  # fmt: skip
 _HARBOUR: list[Record] = [
     {"date": Date(day), "user": Id(user), "text": text}
     for day, user, text in (
@@ -251,6 +297,7 @@ WORLDS: Mapping[str, World] = {
     "pairs": World(_PAIRED, labels=("late", "lost", "damaged")),
     "times": World(_SHIPS, labels=("tug", "ferry", "trawler")),
     "numbers": World(_ORDERS),
+    "fields": World(_HIRES),
     "records": World(_HARBOUR),
     "code": World(
         context=_KETTLE + _STEEL,

@@ -20,6 +20,13 @@ def test_a_look_is_read_from_what_was_printed() -> None:
     )
 
 
+def test_types_of_fields_and_values_named_are_read_where_they_are_told() -> None:
+    told = {**FOUND, "types": ["date", "id"], "named": [["user", "40117\n"]]}
+    look = parse_look(json.dumps(told))
+    assert look is not None
+    assert (look.types, look.named) == (("date", "id"), (("user", "40117"),))
+
+
 def test_only_the_shape_is_needed() -> None:
     assert parse_look('{"shape": "text"}') == Look("text")
 
@@ -42,6 +49,14 @@ def test_only_the_shape_is_needed() -> None:
         {"fields": [1]},
         {"labels": {"a": 1}},
         {"labels": [None]},
+        {"types": "date"},
+        {"types": [None]},
+        {"named": {"user": "7"}},
+        {"named": [["user"]]},
+        {"named": [["user", "7", "8"]]},
+        {"named": [["user", 7]]},
+        {"named": [["user", "x" * 81]]},
+        {"named": [["user", "7"]] * 65},
         {"n": -1},
         {"n": 1.5},
         {"n": True},

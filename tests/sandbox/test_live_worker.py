@@ -103,3 +103,20 @@ async def test_a_process_is_stopped_after_its_last_cell_and_in_none(impostor: Im
         await asyncio.sleep(0.05)
         assert _state(worker.pid) != "T"
     await worker.kill()
+
+
+async def test_a_kill_that_nobody_waits_for_any_more_leaves_nothing_open(
+    impostor: Impostor,
+) -> None:
+    impostor.theirs.sendall(READY)
+    worker = await start_worker(impostor.forked, checked=False, text=None)
+    asyncio.get_running_loop().remove_reader(impostor.forked.pidfd)  # its end is not told
+    killing = asyncio.create_task(worker.kill())
+    await asyncio.sleep(0)
+    killing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await killing
+    assert impostor.process.wait() == -signal.SIGKILL
+    assert worker.is_dead
+    assert impostor.forked.sock.fileno() == -1
+    await worker.kill()

@@ -202,6 +202,28 @@ async def test_an_interrupted_pool_of_threads_is_let_go(open_repl: OpenRepl) -> 
     assert (await repl("kept")).result == "1"
 
 
+async def test_a_call_of_a_cancelled_cell_may_end_what_it_began(open_repl: OpenRepl) -> None:
+    reached, tidied = asyncio.Event(), asyncio.Event()
+
+    class TidyHost(EchoHost):
+        async def call(self, call: CellCall) -> CellReply:
+            try:
+                reached.set()
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0.3)  # as a child run takes that ends its own cell
+                tidied.set()
+            return await super().call(call)
+
+    repl = await open_repl(host=TidyHost())
+    running = asyncio.create_task(repl("llm_query('x')"))
+    await reached.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert tidied.is_set()
+
+
 async def test_cancelling_stops_the_cell_and_keeps_the_variables(open_repl: OpenRepl) -> None:
     repl = await open_repl()
     await repl("kept = 1")

@@ -7,6 +7,8 @@ from typing import NoReturn
 
 from rlm_local.sandbox.child.cells import CellFinished
 from rlm_local.sandbox.child.failures import SubcallFailure
+from rlm_local.sandbox.child.look_up import Rendering
+from rlm_local.sandbox.child.records.groups import Pairs
 
 __all__ = ["Answers", "answer_text"]
 
@@ -117,7 +119,11 @@ def _key(key: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """What stands for a value of a reply's type: an Enum's value, the fields of a record."""
+    """What stands for a value: an Enum's value, the fields of a record, what a look-up found."""
+    if isinstance(value, Rendering):
+        return value.answer
+    if isinstance(value, Pairs):
+        return str(value)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, type):

@@ -25,16 +25,28 @@ from rlm_local.sandbox.child.reading import Reading, TextWorker, read_passages
 from rlm_local.sandbox.child.searching import excerpt
 from rlm_local.sandbox.child.titles import Piece, TitledPieces
 
-__all__ = ["LookUp", "LookUps"]
+__all__ = ["LookUp", "LookUps", "Rendering"]
 
 _SEARCHED = 60
 _MOST_PASSAGES = 20
 _WHOLE_PIECE_CHARS = 2_000
 _SHOWN_CHARS = 400
 _FACTS_FIRST_FROM = 5
-_EVIDENCE_READ = 12
+_EVIDENCE_READ, _EVIDENCE_BESIDE = 12, 4
 
 Search = Callable[[str, int], Sequence[Hit]]
+
+
+class Rendering(str):
+    """What a look-up prints. `answer` is what it found, for where it is handed out as an answer."""
+
+    answer: str
+
+    def strip(self, chars: str | None = None) -> "Rendering":
+        """As of `str`; still what a look-up prints."""
+        stripped = Rendering(super().strip(chars))
+        stripped.answer = self.answer
+        return stripped
 
 
 class LookUp(str):
@@ -45,7 +57,7 @@ class LookUp(str):
 
     answer: str | None
     passages: Hits
-    _shown: str
+    _shown: Rendering
 
     def __new__(cls, reading: Reading, passages: Hits) -> "LookUp":
         """Made of what was read and of the passages it was read from."""
@@ -57,7 +69,9 @@ class LookUp(str):
         ]
         failure = " ".join(reading.failure.split())
         why = f" (the reading failed: {failure})" if failure else ""
-        found._shown = "\n".join([*lines, f"Reading: {reading.answer or 'unknown'}{why}"])
+        reading_line = f"Reading: {reading.answer or 'unknown'}{why}"
+        found._shown = Rendering("\n".join([*lines, reading_line]))
+        found._shown.answer = reading.answer or "unknown"
         return found
 
     def __str__(self) -> str:
@@ -94,26 +108,26 @@ class LookUps:
         n_passages = whole_number("k", k, _MOST_PASSAGES)
         evidence = find_evidence(self._context, asked)
         answer = literal_answer(asked, evidence)
-        # A name such as a person's stands in sentences that have little to do with the question.
-        if answer is not None or (evidence and marked_names(asked)):
+        # A name such as a person's stands in sentences that have little to do with the question,
+        # and what says most of what is asked may be about a neighbour.
+        is_told = any(one.says_all for one in evidence) and marked_names(asked)
+        if answer is not None or is_told:
             return self._from_evidence(asked, evidence, answer)
-        pieces = self.passages(asked, n_passages)
-        texts = [self._readable(piece) for piece in pieces]
-        if not texts:
+        found = self._passage_hits(asked, n_passages)
+        if marked_names(asked):  # sentences about a code that say most of what is asked
+            known = "\n".join(hit.text for hit in found)
+            near = [one for one in evidence[:_EVIDENCE_BESIDE] if one.text not in known]
+            found = [*found, *map(self._evidence_hit, near)]
+        if not found:
             return LookUp(Reading(None), Hits([], f"no passages for {asked!r}"))
         reading = read_passages(
             self._worker,
             asked,
-            texts,
+            [(hit.document, hit.text) for hit in found],
             prompt_chars=self._prompt_chars,
             facts_first=n_passages >= _FACTS_FIRST_FROM,
         )
-        words = re.findall(r"\w+", asked)
-        hits = [
-            Hit(text, document=name, start=piece.start).shown_as(excerpt(text, words, _SHOWN_CHARS))
-            for piece, (name, text) in zip(pieces, texts, strict=True)
-        ]
-        return LookUp(reading, Hits(hits, f"{len(hits)} passages for {asked!r}, best first"))
+        return LookUp(reading, Hits(found, f"{len(found)} passages for {asked!r}, best first"))
 
     def passages(self, question: str, k: int) -> list[Piece]:
         """The `k` pieces of the text to read for a question; asks no model."""
@@ -137,15 +151,25 @@ class LookUps:
     def _from_evidence(
         self, question: str, evidence: Sequence[Evidence], answer: str | None
     ) -> LookUp:
-        hits = [
-            Hit(one.text, document=self._place_name(one.start), start=one.start).shown_as(one.text)
-            for one in evidence
-        ]
+        hits = list(map(self._evidence_hit, evidence))
         reading = Reading(answer)
         if reading.answer is None:
             read = [(hit.document, hit.text) for hit in hits[:_EVIDENCE_READ]]
             reading = read_passages(self._worker, question, read, prompt_chars=self._prompt_chars)
         return LookUp(reading, Hits(hits, f"{len(hits)} sentences that say it"))
+
+    def _evidence_hit(self, one: Evidence) -> Hit:
+        return Hit(one.text, document=self._place_name(one.start), start=one.start).shown_as(
+            one.text
+        )
+
+    def _passage_hits(self, question: str, k: int) -> list[Hit]:
+        words = re.findall(r"\w+", question)
+        found = [(piece.start, *self._readable(piece)) for piece in self.passages(question, k)]
+        return [
+            Hit(text, document=name, start=start).shown_as(excerpt(text, words, _SHOWN_CHARS))
+            for start, name, text in found
+        ]
 
     def _with_names(self, question: str, found: list[Piece]) -> list[Piece]:
         """Without titles a question about two things needs a search for each of them."""

@@ -50,7 +50,8 @@ EXPECTED = {
     "timeline.months_on_top": "month.top",
     **{f"pairs.{n:02d}": "pairs.both" for n in (1, 2, 3, 6, 8)},
     **{f"pairs.{n:02d}": "pairs.both_dated" for n in (4, 5, 7, 9, 10)},
-    **{f"pairs.{n:02d}": "pairs.one_other" for n in range(11, 21)},
+    **{f"pairs.{n:02d}": "pairs.one_other" for n in (11, 14, 15, 16, 18, 19, 20)},
+    **{f"pairs.{n:02d}": "pairs.one_alone" for n in (12, 13, 17)},
     **{f"code.{kind}": f"code.{kind}" for kind in ("definition", "override", "default", "caller")},
     **{
         f"verbatim.{content}": "text.copy" for content in ("words", "json", "csv", "codes", "mixed")

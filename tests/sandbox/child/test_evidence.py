@@ -129,6 +129,96 @@ def test_a_name_that_stands_everywhere_ends_the_search() -> None:
     assert len(find_evidence(text, "What is the door code of X-1?")) <= 300
 
 
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("What is the night door access code of hall B-12?",
+         "The door access code of hall B-12 is 4411."),
+        ("What was the door code of hall B-12?", "The door code of hall B-12 is 4411."),
+        ("What was the main door access code of hall B-12 in 2019?",
+         "The main door access code of hall B-12 is 4411."),
+        ("What is the planned opening date of gate G-2?",
+         "The opening date of gate G-2 is 3 May."),
+        ("What is the weight of crate C-9 in kilograms?", "The weight of crate C-9 is 40."),
+        ("What is the price of ticket T-5 for children?", "The price of ticket T-5 is 40."),
+        ("Who is the deputy manager of the north warehouse of depot D-4?",
+         "The manager of the north warehouse of depot D-4 is Ann."),
+        ("What is not the door code of hall B-12?", "The door code of hall B-12 is 4411."),
+        ("What is twice the lucky number of ship K-9?", "The lucky number of ship K-9 is 4."),
+        ("What is the lucky number of ship K-9 that is even?",
+         "The lucky number of ship K-9 is 5."),
+        ("What are the door codes of hall B-12 without 5?",
+         "The door code of hall B-12 is 5. The door code of hall B-12 is 6."),
+        ("What are the door codes of halls B-12 and B-13?", "The door code of hall B-12 is 44."),
+        ("What is the door code of hall B-12 and who knows it?",
+         "The door code of hall B-12 is 44."),
+        ("What is the base pay of clerk E-77 in yard Y-2?",
+         "The base pay of clerk E-77 in yard Y-1 is 5000."),
+    ],
+)  # fmt: skip
+def test_a_sentence_that_says_less_than_is_asked_is_left_to_a_reader(
+    question: str, text: str
+) -> None:
+    assert answer(question, text) is None
+
+
+@pytest.mark.parametrize(
+    "value", ["TBD", "N/A", "n/a", "XXXX", "----", "to follow", "none", "null"]
+)
+def test_what_fills_the_place_of_a_value_is_none(value: str) -> None:
+    for link in (" is ", ": "):
+        assert answer(QUESTION, f"The door code of hall B-12{link}{value}.") is None
+    assert answer(QUESTION, "The door code of hall B-12: see below.") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The door code of hall B-12 is 4411. From May on it is 5521.",
+        "The door code of hall B-12 is 4411. This was changed to 5521.",
+        "The door code of hall B-12 is 4411. That is not true.",
+        "The door code of hall B-12 is 4411.\nNo longer!",
+        "Is it true that:\nThe door code of hall B-12 is 4411.",
+        "The following is false:\nThe door code of hall B-12 is 4411.",
+        "It rained. Draft. The door code of hall B-12 is 4411.",
+        "# door code of hall B-12 is 4411",
+        "- ~~The door code of hall B-12 is 4411.~~",
+        '"The door code of hall B-12 is 4411." So the mayor said.',
+    ],
+)
+def test_what_stands_beside_a_sentence_may_deny_it(text: str) -> None:
+    assert answer(QUESTION, text) is None
+
+
+def test_a_reader_is_shown_what_denies_a_sentence() -> None:
+    text = "It rained. The door code of hall B-12 is 4411. That is not true. It rained."
+    (found,) = find_evidence(text, QUESTION)
+    assert found.text == "The door code of hall B-12 is 4411. That is not true."
+    text = "It rained. The following is false: the door code of hall B-12 is 4411."
+    (found,) = find_evidence(text.replace(": ", ":\n"), QUESTION)
+    assert found.text.startswith("The following is false:")
+    assert text.replace(": ", ":\n").startswith("The following", found.start)
+
+
+def test_what_follows_of_its_own_takes_nothing_back() -> None:
+    for behind in ("That may not seem much.", "It was late, and nobody had eaten.", "Not far off."):
+        assert answer(QUESTION, f"The door code of hall B-12 is 4411. {behind}") == "4411"
+
+
+def test_evidence_says_whether_it_holds_all_that_is_asked() -> None:
+    question = "What is the night door access code of hall B-12?"
+    (near,) = find_evidence("The day door access code of hall B-12 is 4411.", question)
+    assert not near.says_all
+    (whole,) = find_evidence("The night door access code of hall B-12 is 4411.", question)
+    assert whole.says_all
+
+
+def test_words_within_a_name_ask_for_nothing() -> None:
+    text = "The lucky number for grey-average is 7. The lucky number for who-first is 8.\n"
+    question = "What are the lucky numbers for grey-average and who-first?"
+    assert answer(question, text) == "7, 8"
+
+
 WORDS = st.sampled_from(["door", "code", "B-12", "is", ":", ".", " ", "\n", "İ", "?", "5"])
 
 

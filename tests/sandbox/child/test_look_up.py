@@ -4,6 +4,7 @@ from functools import partial
 import pytest
 
 from rlm_local.config import SandboxPolicy
+from rlm_local.sandbox.child.answers import answer_text
 from rlm_local.sandbox.child.documents import Documents
 from rlm_local.sandbox.child.finding import rank_passages
 from rlm_local.sandbox.child.hits import Hit
@@ -93,6 +94,31 @@ def test_of_sentences_that_say_more_the_worker_reads_these_alone() -> None:
     assert "Fog" not in worker.prompts[0]
 
 
+def test_a_sentence_about_a_neighbour_is_read_among_others() -> None:
+    worker = Reader("5521")
+    text = (
+        "The day door access code of hall B-12 is 4417.\n" + "Fog.\n" * 500
+        + "At night B-12 opens with 5521.\n" + "Fog.\n" * 500
+    )  # fmt: skip
+    found = look_ups(worker, text).look_up("What is the night door access code of hall B-12?")
+    assert found.answer == "5521"
+    (prompt,) = worker.prompts
+    assert "At night B-12 opens with 5521" in prompt
+    assert "The day door access code of hall B-12 is 4417" in prompt
+
+
+def test_what_it_prints_is_its_answer_where_that_is_handed_out() -> None:
+    looking = look_ups(Reader("Skell"), texts_with_titles.numbered())
+    shown = str(looking.look_up(TWO_STEPS))
+    assert "Reading: Skell" in shown
+    assert answer_text(shown) == "Skell"
+    assert answer_text(shown.strip()) == "Skell"
+    assert answer_text([shown, "x"]) == "Skell, x"
+    assert answer_text(shown.splitlines()[-1]) == "Reading: Skell"
+    unread = look_ups(Reader("unknown"), texts_with_titles.numbered())
+    assert answer_text(str(unread.look_up(TWO_STEPS))) == "unknown"
+
+
 def test_text_without_pieces_is_read_in_passages() -> None:
     worker = Reader("the widow")
     text = "It rained.\n" * 300 + "The widow paid for mending the lighthouse.\n" + "Wind.\n" * 300
@@ -151,3 +177,6 @@ async def test_a_cell_looks_up_through_the_host(open_repl: OpenRepl, policy: San
     assert shown.stdout.endswith("Reading: Skell\n")
     assert [call.fn for call in host.calls] == ["search", "llm_query"]
     assert (await repl(f"FINAL(look_up({TWO_STEPS!r}))")).final == "Skell"
+    assert (await repl(f"FINAL(str(look_up({TWO_STEPS!r})))")).final == "Skell"
+    await repl(f"found = str(look_up({TWO_STEPS!r}))")
+    assert (await repl('FINAL_VAR("found")')).final == "Skell"

@@ -28,9 +28,12 @@ _ID_WORDS = frozenset({
 })  # fmt: skip
 _FIGURE = re.compile(
     r"(?:[+-]?[$€£]?\s?|[$€£]\s?[+-])(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:[.,][0-9]+)?|"
+    r"[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+|"
     r"[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]{1,2})?)\s?%?"
 )
 _COMMAS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+_POINTS = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3})+(?:,[0-9]+)?")
+"""Thousands marked by points, as where the comma stands before the decimals."""
 _ONE_COMMA = re.compile(r"[+-]?([0-9]+),[0-9]+")
 _SURELY_THOUSANDS = re.compile(r"[^,]+,[^,]+[,.].*")
 _UNITS = dict.fromkeys(map(ord, "$€£% \t\n\r\x0b\x0c\xa0\u2009\u202f"))
@@ -56,7 +59,7 @@ def type_column(rows: Sequence[Row], name: str, *, is_typed: bool = False) -> st
         kind = _convert_dates(rows, name)
         if kind:
             return kind
-    if all(map(_is_figure, texts)):
+    if all(map(_is_figure, texts)) and any(text.lower() not in _MISSING for text in texts):
         kind = _convert_figures(rows, name, is_typed=is_typed)
         if kind != "text":
             return kind
@@ -175,10 +178,14 @@ def _bare(text: str) -> str:
 
 def _has_decimal_comma(bare: str) -> bool:
     found = _ONE_COMMA.fullmatch(bare)
+    if _POINTS.fullmatch(bare) and "," in bare:
+        return True
     return found is not None and (found.group(1) == "0" or not _COMMAS.fullmatch(bare))
 
 
 def _number_with_comma(text: str) -> object:
+    if _POINTS.fullmatch(_bare(text)):
+        text = text.replace(".", "")
     return _number(text.replace(",", "."))
 
 

@@ -9,9 +9,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
+from typing import NamedTuple
 
+from rlm_local.sandbox.child.records.headings import are_names, is_total
 from rlm_local.sandbox.child.records.lines import Lines
-from rlm_local.sandbox.child.records.moments import read_moment
 from rlm_local.sandbox.child.records.raw import NewRow, Raw, unique_names
 
 __all__ = ["read_delimited"]
@@ -21,22 +22,29 @@ _LEAST_SHARE = 0.8
 """Of the lines from the first row to the last."""
 _LEAST_OF_ALL = 0.5
 _MOST_CELLS = 200
-_NAME_CHARS = 40
 _LONGEST_CELL = 1 << 40
 _LONG_CELL_CHARS, _MOST_LINES_IN_A_CELL = 4_000, 200
 _RULE = re.compile(r"[:+]?(?:-{2,}|={2,})[-=+:]*")
-_SHORT_RULE = re.compile(r":?-:?")
+_SHORT_RULE = re.compile(r":?-+:?")
 _ROWS_BELOW_NAMES = 50
+_INDEX = "index"
 _LEAST_SWALLOWED, _SURELY_SWALLOWED = 2, 12
-_YEAR = re.compile(r"(?:19|20)[0-9]{2}")
-_COLUMN_WORDS = frozenset({
-    "id", "name", "city", "country", "state", "region", "address", "email", "phone", "date", "day",
-    "month", "year", "time", "timestamp", "title", "author", "question", "answer", "text", "label",
-    "category", "type", "class", "status", "price", "cost", "amount", "qty", "quantity", "count",
-    "total", "score", "rating", "department", "age", "gender", "description", "message", "comment",
-    "review", "product", "item", "user", "username", "customer", "company", "code", "value", "url",
-})  # fmt: skip
 _Cells = list[str]
+
+
+class _Form(NamedTuple):
+    """How rows are written.
+
+    Attributes:
+        n_cells: of a row; 0 where that is not known.
+        skips_blanks: whether quotes begin a cell behind a blank too.
+        is_ragged: whether empty cells at the end of a row may be left off.
+    """
+
+    delimiter: str
+    n_cells: int = 0
+    skips_blanks: bool = False
+    is_ragged: bool = False
 
 
 class _LooseQuote(Exception):
@@ -46,37 +54,49 @@ class _LooseQuote(Exception):
 def read_delimited(lines: Lines, sample: Sequence[str], new: NewRow) -> Raw | None:
     """The lines as a table, if the sample's have cells in like number."""
     csv.field_size_limit(_LONGEST_CELL)
-    best: tuple[int, str, int] | None = None
+    best: tuple[int, _Form] | None = None
     try:
         for delimiter in _DELIMITERS:
-            found = _form_of(sample, delimiter)
-            if found and (best is None or found[0] > best[0]):
-                best = found
+            for skips_blanks in (False, True):
+                found = _form_of(sample, _Form(delimiter, skips_blanks=skips_blanks))
+                if found and (best is None or found[0] > best[0]):
+                    best = found
         if best is None:
             return None
-        _, delimiter, n_cells = best
+        form = best[1]
         try:
-            return _Table(delimiter, n_cells, new).read(lines, has_quotes=True)
+            return _Table(form, new).read(lines, has_quotes=True)
         except _LooseQuote:
-            return _Table(delimiter, n_cells, new).read(lines, has_quotes=False)
+            return _Table(form, new).read(lines, has_quotes=False)
     except csv.Error:  # a carriage return inside a line
         return None
 
 
-def _form_of(sample: Sequence[str], delimiter: str) -> tuple[int, str, int] | None:
-    """Cells in all, the delimiter, cells in a row."""
-    rows = list(_cells(sample, delimiter, has_quotes=True))
+def _form_of(sample: Sequence[str], form: _Form) -> tuple[int, _Form] | None:
+    """How many cells there are in all, and the form with the number of cells in a row."""
+    delimiter = form.delimiter
+    if form.skips_blanks and not any(f'{delimiter} "' in line for line in sample):
+        return None
+    rows = list(_cells(sample, form, has_quotes=True))
     counts = Counter(len(row) for row in rows if len(row) > 1)
     if not counts:
         return None
     n_cells, n_rows = counts.most_common(1)[0]
-    fitting = [number for number, row in enumerate(rows) if len(row) == n_cells]
+    if delimiter == "\t" and (n_names := len(rows[0])) >= n_cells and are_names(rows[0], rows[1:]):
+        form = form._replace(is_ragged=True)
+        n_cells, n_rows = n_names, sum(1 < len(row) <= n_names for row in rows)
+    form = form._replace(n_cells=n_cells)
+    fitting = [number for number, row in enumerate(rows) if _has_cells(row, form)]
     within = fitting[-1] - fitting[0] + 1
     if n_rows < max(3, _LEAST_SHARE * within, _LEAST_OF_ALL * len(rows)) or n_cells > _MOST_CELLS:
         return None
     if delimiter in ",;" and not _is_table([row for row in rows if len(row) == n_cells]):
         return None
-    return n_rows * n_cells, delimiter, n_cells
+    return n_rows * n_cells, form
+
+
+def _has_cells(row: _Cells, form: _Form) -> bool:
+    return len(row) == form.n_cells or (form.is_ragged and 1 < len(row) < form.n_cells)
 
 
 def _is_table(rows: list[_Cells]) -> bool:
@@ -84,13 +104,14 @@ def _is_table(rows: list[_Cells]) -> bool:
     n_blank = sum(cell[:1] == " " for row in rows for cell in row[1:])
     if n_blank < 0.5 * sum(len(row) - 1 for row in rows):
         return True
-    return _are_names(rows[0], rows[1:]) and all(len(name) <= 20 for name in rows[0])
+    return are_names(rows[0], rows[1:]) and all(len(name) <= 20 for name in rows[0])
 
 
 class _Table:
-    def __init__(self, delimiter: str, n_cells: int, new: NewRow) -> None:
-        self._delimiter = delimiter
-        self._n_cells = n_cells
+    def __init__(self, form: _Form, new: NewRow) -> None:
+        self._form = form
+        self._delimiter = form.delimiter
+        self._n_cells = form.n_cells
         self._new = new
         self._raw = Raw("rows of a table", [], [])
 
@@ -100,7 +121,7 @@ class _Table:
         raw.header = [line for line in lines.between(0, first) if line.strip()]
         waiting: list[_Cells] = []
         between = (f"{line}\n" for line in lines.between(first, last))
-        for cells in _cells(between, self._delimiter, has_quotes=has_quotes, n_cells=self._n_cells):
+        for cells in _cells(between, self._form, has_quotes=has_quotes):
             if raw.names:
                 self._add(cells)
                 continue
@@ -109,6 +130,9 @@ class _Table:
                 self._begin(waiting)
         if not raw.names and waiting:
             self._begin(waiting)
+        if len(raw.rows) > 1 and is_total(totals := [str(one) for one in raw.rows[-1].values()]):
+            raw.rows.pop()
+            raw.footer.append(self._delimiter.join(totals))
         raw.footer += [line for line in lines.between(last, len(lines.text)) if line.strip()]
         return raw if raw.rows else None
 
@@ -147,20 +171,25 @@ class _Table:
                 break
         if n_quotes % 2 or len(parts) < 2:
             return 0
-        rows = list(_cells(parts, self._delimiter, has_quotes=True, n_cells=self._n_cells))
+        rows = list(_cells(parts, self._form, has_quotes=True))
         is_row = len(rows) == 1 and len(rows[0]) == self._n_cells
         return min(end, len(lines.text)) if is_row else 0
 
     def _fits(self, line: str) -> bool:
         if '"' not in line:
             bare = _unframed(line, self._n_cells) if self._delimiter == "|" else line
-            return bare.count(self._delimiter) == self._n_cells - 1
-        rows = list(_cells([line], self._delimiter, has_quotes=True, n_cells=self._n_cells))
-        return len(rows) == 1 and len(rows[0]) == self._n_cells
+            n_cells = bare.count(self._delimiter) + 1
+            return n_cells == self._n_cells or (
+                self._form.is_ragged and 1 < n_cells < self._n_cells
+            )
+        rows = list(_cells([line], self._form, has_quotes=True))
+        return len(rows) == 1 and _has_cells(rows[0], self._form)
 
     def _begin(self, waiting: list[_Cells]) -> None:
-        has_names = _are_names(waiting[0], waiting[1:])
-        names = waiting[0] if has_names else []
+        has_names = are_names(waiting[0], waiting[1:])
+        names = list(waiting[0]) if has_names else []
+        if names and not names[0].strip():  # as of a data frame that was written with its index
+            names[0] = _INDEX
         self._raw.names += unique_names([*names, *[""] * (self._n_cells - len(names))])
         for cells in waiting[has_names:]:
             self._add(cells)
@@ -184,38 +213,6 @@ class _Table:
             return True
         is_below_names = self._delimiter == "|" and not self._raw.rows
         return is_below_names and all(map(_SHORT_RULE.fullmatch, filled))
-
-
-def _are_names(cells: _Cells, rows: list[_Cells]) -> bool:
-    """Whether the first row names the columns: short words, none a number or a date."""
-    words = [cell.strip() for cell in cells]
-    if len(set(words)) < len(words) or not all(words):
-        return False
-    is_known = any(_known_words(word) for word in words)
-    if any(len(word) > _NAME_CHARS for word in words):
-        return False
-    if any(_is_figure(word) and not (is_known and _YEAR.fullmatch(word)) for word in words):
-        return False
-    if any(word == row[at].strip() for row in rows for at, word in enumerate(words[: len(row)])):
-        return False  # a name is no value of its own column
-    if is_known and all(word[:1].isalnum() for word in words):
-        return True
-    below = [cell.strip() for row in rows for cell in row]
-    is_longer = max(map(len, below), default=0) > 2 * max(map(len, words))
-    are_plain = all(
-        word.replace(" ", "_").isidentifier() and word == word.lower() for word in words
-    )
-    return any(map(_is_figure, below)) or is_longer or are_plain
-
-
-def _known_words(name: str) -> bool:
-    """Whether it is a word that columns are called, or ends with one as "First Name" does."""
-    return re.split(r"[\W_]+", name.lower().strip())[-1] in _COLUMN_WORDS
-
-
-def _is_figure(cell: str) -> bool:
-    bare = cell.lstrip("+-$€£").rstrip("%").replace(",", "").replace(".", "")
-    return bare.isdigit() or (cell[-1:].isdigit() and read_moment(cell) is not None)
 
 
 def _unframed(line: str, n_cells: int) -> str:
@@ -251,29 +248,28 @@ def _has_open_quote(taken: _Cells, delimiter: str) -> bool:
     return False
 
 
-def _cells(
-    lines: Iterable[str], delimiter: str, *, has_quotes: bool, n_cells: int = 0
-) -> Iterator[_Cells]:
-    """The cells of each row; `n_cells` of a row, where that is known.
+def _cells(lines: Iterable[str], form: _Form, *, has_quotes: bool) -> Iterator[_Cells]:
+    """The cells of each row.
 
     Raises:
         _LooseQuote: a cell holds more lines than any would.
     """
+    delimiter, n_cells = form.delimiter, form.n_cells
     if delimiter == "|":  # as Markdown has them, with a bar at both ends
         lines = (_unframed(line, n_cells) for line in lines)
     if not has_quotes:
         yield from filter(None, csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE))
         return
-    for cells, taken in _quoted_rows(lines, delimiter):
+    for cells, taken in _quoted_rows(lines, form):
         if n_cells and len(taken) > 1 and _swallows_rows(cells, taken, delimiter, n_cells):
             for line in taken:
                 is_loose = line.count('"') % 2 == 1
-                yield from _cells([line], delimiter, has_quotes=not is_loose, n_cells=n_cells)
+                yield from _cells([line], form, has_quotes=not is_loose)
         elif cells:
             yield cells
 
 
-def _quoted_rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[_Cells, list[str]]]:
+def _quoted_rows(lines: Iterable[str], form: _Form) -> Iterator[tuple[_Cells, list[str]]]:
     """The cells of each row, and the lines they are from."""
     taken: list[str] = []
 
@@ -282,7 +278,8 @@ def _quoted_rows(lines: Iterable[str], delimiter: str) -> Iterator[tuple[_Cells,
             taken.append(line)
             yield line
 
-    for cells in csv.reader(take(), delimiter=delimiter):
+    rows = csv.reader(take(), delimiter=form.delimiter, skipinitialspace=form.skips_blanks)
+    for cells in rows:
         for cell in cells:
             if len(cell) > _LONG_CELL_CHARS and cell.count("\n") > _MOST_LINES_IN_A_CELL:
                 raise _LooseQuote

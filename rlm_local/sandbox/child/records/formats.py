@@ -19,6 +19,7 @@ from rlm_local.sandbox.child.records.source_code import looks_like_code
 
 __all__ = ["NoRecords", "read_records"]
 
+_BYTE_ORDER_MARK = "\ufeff"
 _RECORD_BYTES = 420
 """What a record takes beside its text, about."""
 _MOST_TIMES_THE_TEXT = 6
@@ -44,6 +45,10 @@ def read_records(text: str, documents: Sequence[Document], new: NewRow) -> Raw:
         return Raw("documents", ["name", "text"], rows, text_name="text")
     if not text or text.isspace():
         raise NoRecords("the text is empty")
+    if text[0] == _BYTE_ORDER_MARK:
+        text = text[1:]
+    if "\n" not in text and "\r" in text:  # as of very old files
+        text = text.replace("\r", "\n")
     if raw := read_json_array(text, new):
         return raw
     n_lines = text.count("\n") + 1

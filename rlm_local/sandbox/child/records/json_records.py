@@ -81,8 +81,19 @@ def _object(line: str) -> dict[str, object] | None:
 
 
 def _only_array(whole: dict[str, object]) -> tuple[object, list[str]]:
+    """The one array of objects, and the rest as JSON; it may stand within one object more."""
     arrays = [key for key, value in whole.items() if isinstance(value, list) and value]
-    if len(arrays) != 1:
-        return None, []
-    rest = {key: value for key, value in whole.items() if key != arrays[0]}
-    return whole[arrays[0]], [json.dumps(rest, ensure_ascii=False)] if rest else []
+    inner: object = None
+    header: list[str] = []
+    if len(arrays) == 1:
+        key = arrays[0]
+        inner = whole[key]
+    else:
+        objects = [key for key, value in whole.items() if isinstance(value, dict)]
+        if arrays or len(objects) != 1:
+            return None, []
+        key = objects[0]
+        value = whole[key]
+        inner, header = _only_array(value) if isinstance(value, dict) else (None, [])
+    rest = {name: value for name, value in whole.items() if name != key}
+    return inner, [*([json.dumps(rest, ensure_ascii=False)] if rest else []), *header]

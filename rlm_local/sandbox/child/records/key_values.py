@@ -6,10 +6,11 @@ separator: what follows it is no known key.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from rlm_local.sandbox.child.records.lines import Lines
+from rlm_local.sandbox.child.records.logs import entries_of
 from rlm_local.sandbox.child.records.moments import read_moment
 from rlm_local.sandbox.child.records.raw import NewRow, Raw, Row, gather, unique_names
 
@@ -49,7 +50,7 @@ def read_key_values(lines: Lines, sample: Sequence[str], new: NewRow) -> Raw | N
         return _read_separated(lines, separator, names, set(common), new)
     n_lines, keys, common = _keys_of(sample, _paired_keys)
     if n_lines >= max(2, 0.6 * len(sample)) and len(common) >= 2:
-        return _read_pairs(lines, keys, set(common), new)
+        return _read_pairs(lines, sample, keys, set(common), new)
     return None
 
 
@@ -157,30 +158,27 @@ def _pieces(
     return pieces if n_common >= 2 else {}
 
 
-def _read_pairs(lines: Lines, keys: list[str], common: set[str], new: NewRow) -> Raw:
+def _read_pairs(
+    lines: Lines, sample: Sequence[str], keys: list[str], common: set[str], new: NewRow
+) -> Raw:
     names = dict(zip(keys, unique_names(keys), strict=True))
     rest = "rest"
     while rest in names.values():
         rest += "_"
-    raw = Raw("lines of keys and values", [*names.values(), rest], [])
+    entries = entries_of([_split_pairs(line, {})[1] for line in sample])
+    if entries and not names.keys().isdisjoint(entries.names):
+        entries = None
+    before = entries.names[:-1] if entries else []
+    raw = Raw("lines of keys and values", [*before, *names.values(), rest], [])
 
     def read(line: str) -> Row | None:
-        values: dict[str, object] = {}
-        n_common, others, at = 0, [], 0
-        for found in _PAIR.finditer(line):
-            others.append(line[at : found.start()])
-            at = found.end()
-            key, value = found.groups()
-            name = names.get(key)
-            if name is None or name in values:
-                others.append(found.group(0))
-                continue
-            n_common += key in common
-            values[name] = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
-        if n_common < 2:
+        values, left = _split_pairs(line, names)
+        if sum(names[key] in values for key in common) < 2:
             return None
-        others.append(line[at:])
-        if left := " ".join(" ".join(others).split()):
+        if entries and (found := entries.read(left)):
+            left = str(found.pop()[1])
+            values = {**dict(found), **values}
+        if left:
             values[rest] = left
         return new(values.items())
 
@@ -188,3 +186,20 @@ def _read_pairs(lines: Lines, keys: list[str], common: set[str], new: NewRow) ->
     if not any(rest in row for row in raw.rows):
         raw.names.remove(rest)
     return raw
+
+
+def _split_pairs(line: str, names: Mapping[str, str]) -> tuple[dict[str, object], str]:
+    """The values of known keys, and the rest of the line; where none is known, all but pairs."""
+    values: dict[str, object] = {}
+    others, at = [], 0
+    for found in _PAIR.finditer(line):
+        others.append(line[at : found.start()])
+        at = found.end()
+        key, value = found.groups()
+        name = names.get(key)
+        if name is not None and name not in values:
+            values[name] = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+        elif names:
+            others.append(found.group(0))
+    others.append(line[at:])
+    return values, " ".join(" ".join(others).split())

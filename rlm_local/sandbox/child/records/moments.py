@@ -1,6 +1,6 @@
-"""Dates as people write them, read: to the second, the day, the month or the year.
+"""Dates as people write them, read: to a part of a second, the day, the month or the year.
 
-English names of months; time zones are passed over. What holds a date and more is not one.
+English names of months; a time zone is kept. What holds a date and more is not one.
 """
 
 import datetime as library
@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["MONTHS", "Moment", "number_of_month", "read_moment"]
+__all__ = ["MONTHS", "ZONE", "Moment", "number_of_month", "read_moment"]
 
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
@@ -20,8 +20,14 @@ _NUMBER_OF_MONTH = {
     for number, month in enumerate(MONTHS, 1)
     for spelling in (month.lower(), month[:3].lower(), month[:4].lower())
 }
-_TIME = r"(?:[T ,:]+(?:at )?(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d{1,9})?)?\s?([AaPp]\.?[Mm]\.?)?"
-_TIME += r"\s?(?:Z|UTC|GMT|[+-]\d\d:?\d\d)?)?"
+_HOURS_OF_ZONE = {
+    "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
+    "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "JST": 9,
+}  # fmt: skip
+ZONE = rf"(?:Z|UTC|GMT|[+-]\d\d:?\d\d|{'|'.join(_HOURS_OF_ZONE)})"
+"""A pattern for time zones."""
+_TIME = r"(?:[T ,:]+(?:at )?(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s?([AaPp]\.?[Mm]\.?)?"
+_TIME += rf"\s?({ZONE})?)?"
 _WEEKDAY = r"(?:(?:Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?\.?,? )?"
 _WORD = r"([A-Za-z]{3,9})\.?"
 _ISO = re.compile(rf"(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_TIME}")
@@ -37,9 +43,17 @@ _YEAR_ONLY = re.compile(r"[12]\d{3}")
 
 
 class Moment(NamedTuple):
-    """A time as precise as it was written: year, month, day, hour, minute, second."""
+    """A time as precise as it was written: year, month, day, hour, minute, second.
+
+    Attributes:
+        parts: these, as far as they are told.
+        fraction: of the second, digits.
+        zone: "Z" or as "+02:00"; "" where none is told.
+    """
 
     parts: tuple[int, ...]
+    fraction: str = ""
+    zone: str = ""
 
     @property
     def is_day(self) -> bool:
@@ -51,7 +65,8 @@ class Moment(NamedTuple):
         """As a `Date` is spelled."""
         day = "-".join(f"{part:0{4 if i == 0 else 2}d}" for i, part in enumerate(self.parts[:3]))
         time = ":".join(f"{part:02d}" for part in self.parts[3:])
-        return f"{day} {time}" if time else day
+        fraction = f".{self.fraction}" if self.fraction else ""
+        return f"{day} {time}{fraction}{self.zone}" if time else day
 
 
 def number_of_month(word: str) -> int:
@@ -123,11 +138,22 @@ def _moment(day: tuple[int, int, int], time: tuple[str | None, ...]) -> Moment |
         library.date(*day)
     except ValueError:
         return None
-    hour, minute, second, half = time
+    hour, minute, second, fraction, half, zone = time
     if hour is None or minute is None:
         return Moment(day)
     h = int(hour)
     if half:
         h = h % 12 + (12 if half[0] in "pP" else 0)
     clock = (h, int(minute), int(second or 0))
-    return Moment(day + clock) if h < 24 and clock[1] < 60 and clock[2] <= 60 else None
+    if h > 23 or clock[1] > 59 or clock[2] > 60:
+        return None
+    return Moment(day + clock, fraction or "", _zone(zone or ""))
+
+
+def _zone(written: str) -> str:
+    if written in ("", "Z"):
+        return written
+    if written in ("UTC", "GMT"):
+        return "Z"
+    hours = _HOURS_OF_ZONE.get(written)
+    return f"{written[:3]}:{written[-2:]}" if hours is None else f"{hours:+03d}:00"

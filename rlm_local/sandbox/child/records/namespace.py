@@ -18,6 +18,7 @@ from rlm_local.sandbox.child.records.columns import type_column
 from rlm_local.sandbox.child.records.fields import Fields
 from rlm_local.sandbox.child.records.first_look import LookUp, describe, shape_of, with_passages
 from rlm_local.sandbox.child.records.formats import NoRecords, read_records
+from rlm_local.sandbox.child.records.groups import Grouping, pairs_of
 from rlm_local.sandbox.child.records.judging import Judged, Labeller, judged
 from rlm_local.sandbox.child.records.label_names import (
     NamedLabels,
@@ -26,6 +27,7 @@ from rlm_local.sandbox.child.records.label_names import (
     spelled_in,
 )
 from rlm_local.sandbox.child.records.mentions import reads_any
+from rlm_local.sandbox.child.records.named_values import field_types, values_named
 from rlm_local.sandbox.child.records.raw import Row
 from rlm_local.sandbox.child.records.record import Record, record_class
 from rlm_local.sandbox.child.records.table import Table
@@ -36,6 +38,8 @@ __all__ = ["RecordNames", "Records"]
 _NAMES = frozenset({"records", "fields", "header", "footer", "LABELS"})
 _LABEL = "label"
 _SHOWN = 3
+_MOST_FIELDS = 64
+"""That a look tells of."""
 
 
 class Records(list[Record]):
@@ -75,6 +79,8 @@ class RecordNames:
         self.tools: dict[str, object] = {
             "judged": judged,
             "look": self.look,
+            "groups": Grouping(self.table).groups,
+            "pairs_of": pairs_of,
             "Counter": Counter,
             "defaultdict": defaultdict,
             "combinations": combinations,
@@ -132,6 +138,10 @@ class RecordNames:
         found = describe(
             self.table, self._shape(self.labels), (self.header, self.footer), self.labels
         )
+        if found["shape"] == "records":
+            types = field_types(self.table)
+            found["types"] = types[:_MOST_FIELDS]
+            found["named"] = values_named(self.table, asked, types[:_MOST_FIELDS])
         with_passages(found, asked, self._look_up if can_read else None)
         return found
 

@@ -39,6 +39,7 @@ def test_zeros_in_front_make_an_id_of_any_field() -> None:
         (["2021", "2022"], [2021, 2022]),
         (["1.5e3", "2.0E-1"], [1500.0, 0.2]),
         (["1,5", "2,25"], [1.5, 2.25]),
+        (["1.250,50", "20,5", "3.000.000,75"], [1250.5, 20.5, 3000000.75]),
     ],
 )
 def test_figures_are_numbers(written: list[object], numbers: list[object]) -> None:
@@ -144,3 +145,7 @@ def test_a_column_with_the_day_first_is_compared_in_its_own_spelling() -> None:
     assert [value == "05/06/2023" for value in values] == [False, True, False]
     assert _typed(["05.06.2023"])[1] == ["2023-06-05"]
     assert _typed(["05.06.2023", "05.25.2023"])[1] == ["2023-05-06", "2023-05-25"]
+
+
+def test_a_field_of_nothing_but_dashes_is_no_number() -> None:
+    assert _typed(["-", "-", "-"], "user") == ("text", ["-", "-", "-"])

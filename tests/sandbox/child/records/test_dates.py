@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
 
 import pytest
@@ -129,3 +129,41 @@ def test_a_date_can_be_moved() -> None:
     assert "x" + DAY == "x2023-01-06"
     with pytest.raises(TypeError):
         DAY + 1
+
+
+def test_parts_of_a_second_are_ordered_and_shown() -> None:
+    spelled = ["12:30:01", "12:30:01.250", "12:30:01.3", "12:30:02", "12:30:10.000001"]
+    times = [Date(f"2023-01-06 {clock}") for clock in spelled]
+    for mixed in permutations(times):
+        assert [str(each) for each in sorted(mixed)] == [str(each) for each in times]
+    assert times[1] == "2023-01-06T12:30:01,250"
+    assert times[1] != times[2]
+    assert times[1] < "2023-01-06 12:30:01.251"
+    assert times[1] == "2023-01-06 12:30:01"  # as precise as it is asked for
+    assert times[1] == datetime(2023, 1, 6, 12, 30, 1, 250_000)
+    assert times[1].microsecond == 250_000
+    assert times[2] - times[1] == timedelta(milliseconds=50)
+    assert times[1].datetime() == datetime(2023, 1, 6, 12, 30, 1, 250_000)
+    assert (times[1].second, times[1].zone) == (1, "")
+    assert str(times[1] + timedelta(seconds=1)) == "2023-01-06 12:30:02.250000"
+
+
+def test_times_of_other_zones_are_compared_as_the_instants_they_are() -> None:
+    here, there = Date("2023-01-06 12:30:01+02:00"), Date("2023-01-06 10:45:01Z")
+    assert (here.zone, there.zone) == ("+02:00", "Z")
+    assert here < there
+    assert max(here, there) is there
+    assert there - here == timedelta(minutes=15)
+    assert here == Date("2023-01-06 10:30:01.5Z") - timedelta(milliseconds=500)
+    assert here == "2023-01-06T05:30:01-05:00"
+    assert here < "2023-01-06T10:30:02Z" < there
+    assert here == "2023-01-06 12:30:01"  # without a zone: what stands in the text
+    assert here >= "2023-01-06 12:30:01"
+    assert here == datetime(2023, 1, 6, 10, 30, 1, tzinfo=UTC)
+    assert str(here + timedelta(hours=1)) == "2023-01-06 13:30:01+02:00"
+    late = Date("2023-01-06 23:30:00.5-02:00")
+    assert late > Date("2023-01-07 01:29:59Z")
+    assert late == "2023-01-06"
+    assert (
+        sorted([Date("2023-01-06 12:00:01Z"), Date("2023-01-06 12:00:01.5Z")])[0].microsecond == 0
+    )

@@ -156,3 +156,43 @@ def test_a_row_whose_words_come_again_below_is_no_names() -> None:
 
 def test_rows_of_signs_are_rows() -> None:
     assert len(read("t1,t2\n+,-\n-,-\nx,+\n-,+\nx,x\n").rows) == 5
+
+
+def test_the_index_of_a_data_frame_is_a_column() -> None:
+    rows = "".join(f"{i},{i + 70},part {i},1.5\n" for i in range(20))
+    raw = read(f",id,name,price\n{rows}")
+    assert raw.names == ["index", "id", "name", "price"]
+    assert len(raw.rows) == 20
+    assert raw.rows[3] == {"index": "3", "id": "73", "name": "part 3", "price": "1.5"}
+
+
+def test_a_row_of_totals_below_is_no_record() -> None:
+    rows = "".join(f"{i},Ann,{i}.50\n" for i in range(20))
+    raw = read(f"order_id,customer,amount\n{rows}Total,,200.00\n")
+    assert len(raw.rows) == 20
+    assert raw.footer == ["Total,,200.00"]
+
+
+def test_quotes_behind_a_blank_begin_a_cell_too() -> None:
+    rows = "".join(f'{i}, "rope, long", 3.{i}\n' for i in range(20))
+    raw = read(f"id, name, price\n{rows}")
+    assert len(raw.rows) == 20
+    assert raw.rows[4] == {"id": "4", "name": "rope, long", "price": "3.4"}
+
+
+def test_empty_cells_at_the_end_of_a_row_of_tabs_may_be_left_off() -> None:
+    rows = "".join(f"{i}\tAnn{'' if i % 3 else chr(9) + 'late'}\n" for i in range(20))
+    raw = read(f"id\tname\tnote\n{rows}")
+    assert len(raw.rows) == 20
+    assert raw.rows[0] == {"id": "0", "name": "Ann", "note": "late"}
+    assert raw.rows[19] == {"id": "19", "name": "Ann"}
+    assert not raw.footer
+
+
+def test_quotes_within_cells_are_part_of_them() -> None:
+    odd = ['Ann "6 ft" Holt', 'O"Neil', '5" pipe', 'a "b" c', 'ends with "']
+    rows = [f"{i},{odd[i % 5]},{i}.5,fine" for i in range(20)]
+    raw = read("\n".join(["id,name,price,note", *rows]))
+    assert [row["name"] for row in raw.rows] == [odd[i % 5] for i in range(20)]
+    assert {len(row) for row in raw.rows} == {4}
+    assert [row["note"] for row in raw.rows] == ["fine"] * 20

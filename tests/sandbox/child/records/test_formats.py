@@ -109,3 +109,57 @@ def test_hostile_texts_of_a_megabyte_are_read_in_linear_time() -> None:
     for piece in ("a: ", 'a="', "|| ", "a: 1 || ", "# ", '"', ",", "[", "{", "- ", " ", "a ", "1."):
         for text in (piece * 300_000, f"{piece}\n" * 50_000, f"a: 1 || b: {piece * 100_000}\n" * 3):
             names_of(text).look("q")
+
+
+ORDERS = "".join(
+    f"{i},{'Ann' if i % 2 else 'Bo'},{i}.50,2023-05-{i % 28 + 1:02d}\n" for i in range(24)
+)
+WRITTEN_AS = {
+    "plain": f"order_id,customer,amount,day\n{ORDERS}",
+    "tabs": f"order_id,customer,amount,day\n{ORDERS}".replace(",", "\t"),
+    "semicolons": f"order_id,customer,amount,day\n{ORDERS}".replace(",", ";"),
+    "bars": f"order_id,customer,amount,day\n{ORDERS}".replace(",", "|"),
+    "Windows": f"\ufefforder_id,customer,amount,day\n{ORDERS}".replace("\n", "\r\n"),
+    "blank lines": f"order_id,customer,amount,day\n{ORDERS}".replace("\n", "\n\n"),
+    "old Mac": f"order_id,customer,amount,day\n{ORDERS}".replace("\n", "\r"),
+    "all quoted": '\ufeff"order_id","customer","amount","day"\n'
+    + re.sub(r"[^,\n]+", lambda cell: f'"{cell[0]}"', ORDERS),
+    "title": f"Orders of May\n\norder_id,customer,amount,day\n{ORDERS}\nEnd of orders.\n",
+    "data frame": ",order_id,customer,amount,day\n"
+    + "".join(f"{i},{line}\n" for i, line in enumerate(ORDERS.splitlines())),
+    "Markdown": "| order_id | customer | amount | day |\n|---:|:---|---|:-:|\n"
+    + re.sub(r"(?m)^(.+)$", r"| \1 |", ORDERS).replace(",", " | "),
+    "JSON with a mark": "\ufeff"
+    + json.dumps([dict(zip(("order_id", "customer", "amount", "day"), line.split(","), strict=True))
+                  for line in ORDERS.splitlines()], indent=1).replace('.50"', '.50').replace(
+        '"amount": "', '"amount": '),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("written", WRITTEN_AS)
+def test_orders_are_read_alike_however_they_are_written(written: str) -> None:
+    names = names_of(WRITTEN_AS[written])
+    names.read()
+    table = names.table
+    assert len(table.rows) == 24
+    assert [name for name in table.names if name != "index"] == [
+        "order_id", "customer", "amount", "day",
+    ]  # fmt: skip
+    assert [table.kinds[name] for name in table.names[-4:]] == ["id", "text", "number", "date"]
+    assert sum(row["amount"] for row in table.rows) == 288.0  # type: ignore[misc]  # numbers
+    assert sum(row["customer"] == "Ann" for row in table.rows) == 12
+    assert sum(row["day"] > "20 May 2023" for row in table.rows) == 4  # type: ignore[operator]  # days
+    assert bool(names.header) == (written == "title")
+
+
+def test_times_of_a_log_keep_their_parts_of_seconds_and_zones() -> None:
+    names = names_of(
+        "".join(f"2023-05-01T10:00:01.{900 - i}+02:00 INFO app: tick {i}\n" for i in range(24))
+    )
+    names.read()
+    times = [row["time"] for row in names.table.rows]
+    assert names.table.kinds["time"] == "time"
+    assert str(times[3]) == "2023-05-01 10:00:01.897+02:00"
+    assert sorted(times, key=str) == times[::-1]
+    assert min(times) == times[-1]  # type: ignore[type-var]  # times
+    assert all(time == "2023-05-01" and time < "2023-05-01T08:00:02Z" for time in times)

@@ -31,6 +31,12 @@ def test_an_object_that_holds_one_array() -> None:
     assert raw.header == ['{"year": 2023}']
 
 
+def test_an_object_within_one_object_may_hold_the_array() -> None:
+    raw = read(json.dumps({"ok": True, "result": {"page": 1, "ships": SHIPS}}))
+    assert raw.rows == READ
+    assert raw.header == ['{"ok": true}', '{"page": 1}']
+
+
 def test_lines_that_are_no_objects_stand_apart() -> None:
     lines = ["Ships of the year", *map(json.dumps, SHIPS), "{broken", json.dumps(SHIPS[0]), "end"]
     raw = read("\n".join(lines))

@@ -111,3 +111,18 @@ def test_a_last_part_without_a_key_is_a_text() -> None:
 def test_a_log_whose_messages_hold_pairs_stays_a_log() -> None:
     raw = read("2023-01-06 12:30:01 INFO pump: tank=3, level=4, heat=5\n" * 5)
     assert raw.kind == "entries of a log"
+
+
+def test_a_time_and_a_level_before_the_pairs_are_fields() -> None:
+    line = "2023-01-06T12:30:0{0}.250+02:00 INFO request "
+    line += "method=GET path=/yard/pumps/seven status=200 took={0}"
+    raw = read("\n".join(line.format(i) for i in range(6)))
+    assert raw.names == ["time", "level", "method", "path", "status", "took", "rest"]
+    assert raw.rows[3] == {
+        "time": "2023-01-06T12:30:03.250+02:00", "level": "INFO", "method": "GET",
+        "path": "/yard/pumps/seven", "status": "200", "took": "3", "rest": "request",
+    }  # fmt: skip
+    raw = read("\n".join(f"2023-01-06 12:30:0{i} time=7 level=x where=/yard" for i in range(6)))
+    assert raw.rows[0] == {
+        "time": "7", "level": "x", "where": "/yard", "rest": "2023-01-06 12:30:00",
+    }  # fmt: skip

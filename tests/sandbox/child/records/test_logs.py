@@ -34,6 +34,35 @@ from tests.sandbox.child.records.given import read
             "2023/01/06 12:30:01 listening",
             {"time": "2023/01/06 12:30:01", "text": "listening"},
         ),
+        (
+            "2023-01-06 12:30:01,250 - app.pump - WARNING - low",
+            {
+                "time": "2023-01-06 12:30:01,250", "component": "app.pump", "level": "WARNING",
+                "text": "low",
+            },
+        ),
+        (
+            "2023-01-06T12:30:01.003250+02:00 yard pumpd[311]: started",
+            {
+                "time": "2023-01-06T12:30:01.003250+02:00", "host": "yard",
+                "component": "pumpd[311]", "text": "started",
+            },
+        ),
+        (
+            "2023-01-06 12:30:01 CET ERROR off",
+            {"time": "2023-01-06 12:30:01 CET", "level": "ERROR", "text": "off"},
+        ),
+        (
+            "<34>1 2023-01-06T12:30:01.003Z yard pumpd 311 ID47 [a@1 b=\"c\"] started",
+            {
+                "time": "2023-01-06T12:30:01.003Z", "host": "yard", "component": "pumpd",
+                "process": "311", "message_id": "ID47", "text": "started",
+            },
+        ),
+        (
+            "ERROR:app.pump:off: again",
+            {"level": "ERROR", "component": "app.pump", "text": "off: again"},
+        ),
         ("12:30:01 - debug - tick", {"time": "12:30:01", "level": "debug", "text": "tick"}),
     ],
 )  # fmt: skip
@@ -66,9 +95,21 @@ def test_requests_of_a_web_server() -> None:
     raw = read("\n".join([line] * 4))
     assert raw.rows[0] == {
         "client": "10.0.0.7", "identity": "-", "user": "ann", "time": "06/Jan/2023:12:30:01 +0000",
-        "request": 'GET /a?b=\\"c\\" HTTP/1.1', "status": "200", "bytes": "512",
-        "rest": '"-" "curl"',
+        "request": 'GET /a?b=\\"c\\" HTTP/1.1', "method": "GET", "path": '/a?b=\\"c\\"',
+        "status": "200", "bytes": "512", "referrer": "-", "agent": "curl",
     }  # fmt: skip
+    assert raw.names == list(raw.rows[0])
+
+
+def test_what_a_web_server_adds_and_what_is_no_request_is_kept() -> None:
+    start = "10.0.0.7 - - [06/Jan/2023:12:30:01 -0700]"
+    lines = [f'{start} "GET / HTTP/1.0" 200 -'] * 3
+    lines += [f'{start} "\\x16\\x03" 400 0 "-" "-" "-" 0.01', f'{start} "" 408 0']
+    raw = read("\n".join(lines))
+    assert [row.get("method") for row in raw.rows] == ["GET", "GET", "GET", None, None]
+    assert [row["request"] for row in raw.rows[2:]] == ["GET / HTTP/1.0", "\\x16\\x03", ""]
+    assert raw.rows[3]["rest"] == '"-" 0.01'
+    assert raw.names[-3:] == ["referrer", "agent", "rest"]
 
 
 def test_a_level_that_some_entries_lack_is_left_out_there() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlm_local.sandbox.child.records.moments import number_of_month, read_moment
+from rlm_local.sandbox.child.records.moments import Moment, number_of_month, read_moment
 
 THE_SIXTH = [
     "2023-01-06", "2023/01/06", "2023.1.6", "Jan 06, 2023", "January 6, 2023", "Jan 6 2023",
@@ -46,6 +46,26 @@ def test_a_time_is_read_behind_a_day(written: str) -> None:
     assert moment.parts == (2023, 1, 6, *TIMES[written])
 
 
+@pytest.mark.parametrize(
+    ("written", "canonical"),
+    [
+        ("2023-01-06T12:30:01Z", "2023-01-06 12:30:01Z"),
+        ("2023-01-06T12:30:01.123456+02:00", "2023-01-06 12:30:01.123456+02:00"),
+        ("2023-01-06 12:30:01,250", "2023-01-06 12:30:01.250"),
+        ("06/Jan/2023:12:30:01 -0730", "2023-01-06 12:30:01-07:30"),
+        ("Fri, 6 Jan 2023 12:30:01 GMT", "2023-01-06 12:30:01Z"),
+        ("2023-01-06 12:30:01 UTC", "2023-01-06 12:30:01Z"),
+        ("2023-01-06 12:30:01 CEST", "2023-01-06 12:30:01+02:00"),
+        ("Jan 6, 2023 3:05 PM EST", "2023-01-06 15:05:00-05:00"),
+    ],
+)
+def test_a_part_of_a_second_and_a_zone_stay(written: str, canonical: str) -> None:
+    moment = read_moment(written)
+    assert moment is not None
+    assert moment.canonical == canonical
+    assert read_moment(canonical) == moment
+
+
 @pytest.mark.parametrize("written", NO_DATES)
 def test_what_is_no_date_is_none(written: str) -> None:
     moment = read_moment(written)
@@ -60,9 +80,9 @@ def test_figures_are_read_in_the_order_that_gives_a_date() -> None:
 
 def test_months_and_years_are_coarser_than_days() -> None:
     assert [read_moment(written) for written in ("July 2023", "2023-07", "Jul, 2023")] == [
-        ((2023, 7),)
+        Moment((2023, 7))
     ] * 3
-    assert read_moment("2023") == ((2023,),)
+    assert read_moment("2023") == Moment((2023,))
 
 
 def test_a_month_is_known_by_name_and_number() -> None:

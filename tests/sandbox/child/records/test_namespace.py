@@ -62,13 +62,28 @@ async def test_a_cell_counts_labels_that_the_worker_gives(
 
 
 @pytest.mark.parametrize("policy", ["auto", "sealed"])
+async def test_pairs_of_users_whose_records_fit_are_an_answer(
+    open_repl: OpenRepl, policy: SandboxPolicy
+) -> None:
+    repl = await open_repl(TEXT, host=ReviewHost(), policy=policy)
+    code = "users = groups(records, 'user')\n"
+    code += "FINAL(pairs_of(users, both=lambda u: u.at_least(2, 'glowing')))"
+    found = await repl(code)
+    assert found.error is None
+    assert found.final == "(40118, 40120)"
+
+
+@pytest.mark.parametrize("policy", ["auto", "sealed"])
 async def test_a_look_is_printed_as_json(open_repl: OpenRepl, policy: SandboxPolicy) -> None:
     host = ReviewHost()
     repl = await open_repl(TEXT, host=host, policy=policy)
     result = await repl("import json\nprint(json.dumps(look('Which label is the rarest?')))")
     assert result.error is None
     found = json.loads(result.stdout)
-    assert found.keys() == {"shape", "told", "fields", "labels", "n", "passages"}
+    assert found.keys() == {
+        "shape", "told", "fields", "labels", "n", "passages", "types", "named",
+    }  # fmt: skip
+    assert len(found["types"]) == len(found["fields"])
     assert (found["shape"], found["n"], found["passages"]) == ("records", 12, "")
     assert found["fields"] == ["date", "user", "review", "label"]
     assert found["labels"] == ["glowing", "mixed", "harsh"]
