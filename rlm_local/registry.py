@@ -8,7 +8,7 @@ import difflib
 import importlib.resources
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,19 +18,9 @@ from rlm_local.errors import ConfigError
 from rlm_local.types import ReplyStyle
 
 __all__ = [
-    "KvCacheDtype",
-    "Mirror",
-    "ModelSpec",
-    "ProfileSpec",
-    "Registry",
-    "RootRole",
-    "SamplingSpec",
-    "Source",
-    "StackSpec",
-    "WorkerRole",
-    "bundled_models_file",
-    "load_registry",
-]
+    "Adapter", "KvCacheDtype", "Mirror", "ModelSpec", "ProfileSpec", "Registry", "RootRole",
+    "SamplingSpec", "Source", "StackSpec", "WorkerRole", "bundled_models_file", "load_registry",
+]  # fmt: skip
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
@@ -76,12 +66,19 @@ class Source(_Spec):
     """Hash of `file`. Absent: taken at pull time and written to the lock file."""
     mirror: Mirror | None = None
     """Used only when the hub does not answer; needs `file`, `bytes` and `sha256`."""
+    configuration: ClassVar[str] = "config.json"
 
     @model_validator(mode="after")
     def _mirror_is_checkable(self) -> "Source":
         if self.mirror and not (self.file and self.bytes and self.sha256):
             raise ValueError("a mirror needs file, bytes and sha256, so that its bytes are checked")
         return self
+
+
+class Adapter(Source):
+    """Where a LoRA adapter comes from."""
+
+    configuration: ClassVar[str] = "adapter_config.json"
 
 
 class SamplingSpec(_Spec):
@@ -127,6 +124,8 @@ class ModelSpec(_Spec):
     tie_embeddings: bool = False
     """Whether the official configuration ties input and output embeddings (GGUF conversion)."""
     source: Source
+    adapter: Adapter | None = None
+    """A LoRA adapter the root is asked through; a worker gets the model without it. Only vLLM."""
     root: RootRole = RootRole()
     worker: WorkerRole = WorkerRole()
     vllm_args: Flags = ()
@@ -148,6 +147,12 @@ class ProfileSpec(_Spec):
     """Whether the harness runs a first cell of its own: what the text is made of, its records and
     labels, the places a question points at; the root is told, and shown examples that fit, and
     its answer is put into the form the question asks for."""
+    turns: str = ""
+    """Markdown file, same folder, with texts in place of those of `turns.md` (`first`,
+    `observation`): what a model was trained to read. Absent: none."""
+    setup: str = ""
+    """Markdown file, same folder, whose code the harness runs first: helpers a model was trained
+    with. Absent: none."""
     fence: str = "repl"
     """Language tag of the code fence the model is taught."""
     max_reply_tokens: int = Field(default=2048, gt=0)
@@ -231,6 +236,10 @@ class Registry(_Spec):
                     + _near(model.root.profile, self.profiles)
                 )
         for name, stack in self.stacks.items():
+            if stack.backend == "transformers" and getattr(
+                self.models.get(stack.root), "adapter", None
+            ):
+                raise ValueError(f"stacks.{name}: {stack.root!r} has an adapter, which needs vLLM")
             for role in ("root", "worker"):
                 model_name = getattr(stack, role)
                 if model_name not in self.models and not (
@@ -243,27 +252,20 @@ class Registry(_Spec):
         return self
 
     def model(self, name: str) -> ModelSpec:
-        """The entry of that name.
-
-        Raises:
-            ConfigError: there is none; names the near ones.
-        """
+        """The entry of that name; a ConfigError that names the near ones where there is none."""
         return _pick(self.models, name, "model")
 
-    def stack(self, name: str) -> StackSpec:
-        """The stack of that name.
+    def served_as(self, name: str) -> ModelSpec | None:
+        """The entry of a model that a server calls so: by its name here, or its hub repository."""
+        by_repo = {(spec.adapter or spec.source).repo: spec for spec in self.models.values()}
+        return self.models.get(name) or by_repo.get(name)
 
-        Raises:
-            ConfigError: there is none; names the near ones.
-        """
+    def stack(self, name: str) -> StackSpec:
+        """The stack of that name, or a ConfigError."""
         return _pick(self.stacks, name, "stack")
 
     def profile(self, name: str) -> ProfileSpec:
-        """The profile of that name.
-
-        Raises:
-            ConfigError: there is none; names the near ones.
-        """
+        """The profile of that name, or a ConfigError."""
         return _pick(self.profiles, name, "profile")
 
     def worker_of(self, stack: StackSpec) -> str:
@@ -318,17 +320,10 @@ def _explain(file: Path, error: ValidationError) -> str:
 
 def _keys_at(place: tuple[int | str, ...]) -> Iterable[str]:
     kinds: dict[str, type[BaseModel]] = {
-        "models": ModelSpec,
-        "profiles": ProfileSpec,
-        "stacks": StackSpec,
-        "source": Source,
-        "mirror": Mirror,
-        "root": RootRole,
-        "worker": WorkerRole,
-        "sampling": SamplingSpec,
-        "distributed": Distributed,
-        "worker_distributed": Distributed,
-    }
+        "models": ModelSpec, "profiles": ProfileSpec, "stacks": StackSpec, "source": Source,
+        "mirror": Mirror, "adapter": Adapter, "root": RootRole, "worker": WorkerRole,
+        "sampling": SamplingSpec, "distributed": Distributed, "worker_distributed": Distributed,
+    }  # fmt: skip
     kind: type[BaseModel] = Registry
     for part in place[:-1]:
         kind = kinds.get(str(part), kind)

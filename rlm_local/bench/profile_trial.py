@@ -29,7 +29,7 @@ __all__ = [
     "try_candidate",
 ]
 
-STYLES: tuple[ReplyStyle, ...] = ("prefill", "fence", "json", "tool")
+STYLES: tuple[ReplyStyle, ...] = ("prefill", "fence", "json")
 _FENCES: dict[ReplyStyle, str] = {"prefill": "python", "fence": "repl"}
 
 
@@ -57,6 +57,11 @@ class Trial:
     def n_right(self) -> int:
         """Tasks answered rightly."""
         return sum(self.right)
+
+    @property
+    def came_to_nothing(self) -> bool:
+        """Whether every task ended in a failure."""
+        return len(self.failures) >= len(self.right)
 
 
 def candidates(

@@ -5,18 +5,19 @@ Results go to stdout, progress to stderr. Benchmarks with public data are in the
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rlm_local.errors import ConfigError, UserError
+from rlm_local.cli.bench_report import print_sizes, print_trials, size_as_json, trial_as_json
+from rlm_local.errors import ConfigError, ModelError, UserError
 
 if TYPE_CHECKING:
+    from rlm_local.bench.attempts import Attempts, Failure
     from rlm_local.bench.profile_trial import Trial
     from rlm_local.bench.target import Target
-    from rlm_local.bench.worker_trial import SizeResult
     from rlm_local.registry import ProfileSpec
     from rlm_local.session.settings import Settings
     from rlm_local.types import ReplyStyle
@@ -25,12 +26,7 @@ __all__ = ["bench"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_STYLES: tuple["ReplyStyle", ...] = ("prefill", "fence", "json", "tool")
-_TRIED = ("prefill", "fence", "json")
-"""`tool` only where it is asked for: the engine reads tool calls, and offers models no tools."""
-
-_MISTAKES = 5
-_PLAIN_COLUMNS = 160
+_STYLES: tuple["ReplyStyle", ...] = ("prefill", "fence", "json")
 _DEFAULT_BASE = "coder"
 
 
@@ -71,29 +67,32 @@ def worker(
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Label the lines of FILE (label, tab, text; JSON lines; CSV) or of a built-in sample."""
+    from rlm_local.bench.attempts import Attempts, Failure
     from rlm_local.bench.labelled_lines import pick, read_lines, sample_lines
-    from rlm_local.bench.worker_trial import try_worker
+    from rlm_local.bench.worker_trial import SizeResult, try_worker
     from rlm_local.cli.progress import open_progress
 
     counts = _sizes(sizes)
     chosen = pick(read_lines(file) if file else sample_lines(), lines, seed=seed)
     target = _target(options, root=options["worker"], stack=options["stack"])
-    with open_progress(quiet=options["quiet"]) as progress:
-        results = [
-            try_worker(
-                target,
-                chosen,
-                size=size,
-                instruction=instruction,
-                settings=_settings(),
-                progress=progress,
-            )
-            for size in counts
-        ]
-    if as_json:
-        click.echo(json.dumps([_size_as_json(one) for one in results]))
-    else:
-        _print_sizes(results)
+    attempts = Attempts[SizeResult]()
+    try:
+        with open_progress(quiet=options["quiet"]) as progress:
+            for size in counts:
+                trial = partial(try_worker, target, chosen, size=size, instruction=instruction)
+                one = attempts.run(
+                    f"{size} a call", partial(trial, settings=_settings(), progress=progress)
+                )
+                if one and not options["quiet"]:
+                    right = f"{one.right} of {len(one.given)} right"
+                    click.echo(f"{size} a call: {right}, {one.seconds:.0f} s", err=True)
+    finally:  # whatever ends it, what has come is told
+        if attempts.results and as_json:
+            told: list[SizeResult | Failure] = [*attempts.results, *attempts.failures]
+            click.echo(json.dumps([size_as_json(one) for one in told]))
+        elif attempts.results:
+            print_sizes(attempts.results, attempts.failures)
+    attempts.require_one()
 
 
 @bench.command()
@@ -120,40 +119,56 @@ def profile(
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Try MODEL as root in each reply style, and recommend a profile for models.yaml."""
-    from rlm_local.bench.profile_trial import as_yaml, candidates, recommended, try_candidate
+    from rlm_local.bench.attempts import Attempts
+    from rlm_local.bench.profile_trial import Trial, candidates, try_candidate
     from rlm_local.bench.small_tasks import small_tasks
     from rlm_local.cli.progress import open_progress
 
     specs = _bases(model, bases)
     looks = (False, True) if look is None else (look,)
-    found = candidates(specs, [style for style in _STYLES if style in (styles or _TRIED)], looks)
+    found = candidates(specs, [style for style in _STYLES if style in (styles or _STYLES)], looks)
     stack = options["stack"] or _stack_of(model, is_needed=options["base_url"] is None)
     if options["base_url"] is None:
         _check_root(stack, model)
     target = _target(options, root=model, stack=stack)
     tasks = small_tasks(n_tasks, seed=seed)
-    trials = []
-    with open_progress(quiet=options["quiet"]) as progress:
-        for candidate in found:
-            trial = try_candidate(
-                target,
-                candidate,
-                tasks,
-                at_once=at_once,
-                settings=_settings(),
-                progress=progress,
-            )
-            trials.append(trial)
-            if not options["quiet"]:
-                right = f"{trial.n_right} of {len(tasks)} right"
-                click.echo(f"{candidate.name}: {right}, {trial.seconds:.0f} s", err=True)
-    best = recommended(trials)
-    if options["as_json"]:
-        told = [_trial_as_json(one) for one in trials]
-        click.echo(json.dumps({"trials": told, "recommended": best.candidate.name}))
+    attempts = Attempts[Trial]()
+    try:
+        with open_progress(quiet=options["quiet"]) as progress:
+            for candidate in found:
+                trial = partial(try_candidate, target, candidate, tasks, at_once=at_once)
+                one = attempts.run(
+                    candidate.name, partial(trial, settings=_settings(), progress=progress)
+                )
+                if one and not options["quiet"]:
+                    right = f"{one.n_right} of {len(tasks)} right"
+                    click.echo(f"{candidate.name}: {right}, {one.seconds:.0f} s", err=True)
+    finally:  # whatever ends it, what has come is told
+        _tell_trials(attempts, model, as_json=options["as_json"])
+    attempts.require_one()
+    if all(one.came_to_nothing for one in attempts.results):
+        raise ModelError(f"no candidate got any task to an end: {attempts.results[0].failures[0]}")
+
+
+def _tell_trials(attempts: "Attempts[Trial]", model: str, *, as_json: bool) -> None:
+    from rlm_local.bench.profile_trial import as_yaml, recommended
+
+    if not attempts.results:
         return
-    _print_trials(trials)
-    click.echo(f"Recommended: {best.candidate.name}. For models.yaml:\n\n{as_yaml(best, model)}")
+    best = recommended(attempts.results)
+    is_any_right = best.n_right > 0
+    if as_json:
+        tried: list[Trial | Failure] = [*attempts.results, *attempts.failures]
+        told = [trial_as_json(one) for one in tried]
+        name = best.candidate.name if is_any_right else None
+        click.echo(json.dumps({"trials": told, "recommended": name}))
+        return
+    print_trials(attempts.results, attempts.failures)
+    if is_any_right:
+        click.echo(f"Recommended: {best.candidate.name}. For models.yaml:")
+        click.echo(f"\n{as_yaml(best, model)}")
+    else:
+        click.echo("Recommended: none; no candidate answered a task rightly.")
 
 
 def _sizes(text: str) -> list[int]:
@@ -190,7 +205,7 @@ def _bases(model: str, names: Sequence[str]) -> "list[tuple[str, ProfileSpec]]":
     from rlm_local.registry import load_registry
 
     registry = load_registry()
-    spec = registry.models.get(model)
+    spec = registry.served_as(model)
     own = spec.root.profile if spec else _DEFAULT_BASE
     return [(name, registry.profile(name)) for name in names or (own,)]
 
@@ -219,83 +234,3 @@ def _check_root(stack: str, model: str) -> None:
             f"--stack {stack} has the root {known.root!r}, not {model!r}; name a stack of that "
             "model, or an endpoint that serves it with --base-url"
         )
-
-
-def _print_sizes(results: "Sequence[SizeResult]") -> None:
-    from rlm_local.trace.printable import printable
-
-    labels = list(results[0].by_label())
-    rows = [
-        [
-            str(one.size),
-            f"{one.right} of {len(one.given)}",
-            *(f"{right} of {total}" for right, total in one.by_label().values()),
-            str(one.failed),
-            str(one.subcalls),
-            f"{len(one.given) / one.seconds:.1f}" if one.seconds else "-",
-        ]
-        for one in results
-    ]
-    _table(["lines a call", "right", *labels, "failed", "sub-calls", "lines/s"], rows)
-    for one in results:
-        for true, said, n in one.mistaken()[:_MISTAKES]:
-            click.echo(printable(f"{one.size} a call: {true} taken for {said or 'nothing'}: {n}"))
-
-
-def _print_trials(trials: "Sequence[Trial]") -> None:
-    from rlm_local.trace.printable import printable
-
-    rows = [
-        [
-            one.candidate.name,
-            f"{one.n_right} of {len(one.right)}",
-            str(one.forced),
-            str(len(one.failures)),
-            f"{one.turns:.1f}",
-            f"{one.tokens:,}",
-            f"{one.seconds:.0f}",
-        ]
-        for one in trials
-    ]
-    _table(["profile", "right", "forced", "failed", "turns", "tokens", "seconds"], rows)
-    for failure in dict.fromkeys(text for one in trials for text in one.failures):
-        click.echo(printable(f"failed: {failure[:200]}"))
-
-
-def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from rlm_local.trace.printable import printable
-
-    table = Table(*map(printable, names))
-    for row in rows:
-        table.add_row(*map(printable, row))
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=_PLAIN_COLUMNS)
-    console.print(table)
-
-
-def _size_as_json(one: "SizeResult") -> dict[str, Any]:
-    return {
-        "lines_a_call": one.size,
-        "lines": len(one.given),
-        "right": one.right,
-        "failed": one.failed,
-        "by_label": {label: list(counts) for label, counts in one.by_label().items()},
-        "mistaken": [list(mistake) for mistake in one.mistaken()],
-        "subcalls": one.subcalls,
-        "seconds": round(one.seconds, 3),
-        "prompt_tokens": one.prompt_tokens,
-        "cached_tokens": one.cached_tokens,
-    }
-
-
-def _trial_as_json(one: "Trial") -> dict[str, Any]:
-    return {
-        "profile": one.candidate.name,
-        "spec": one.candidate.spec.model_dump(mode="json", exclude_defaults=True),
-        **{key: value for key, value in asdict(one).items() if key not in {"candidate", "right"}},
-        "right": list(one.right),
-    }

@@ -218,12 +218,10 @@ def _server_plan(
 ) -> "ServerPlan":
     from rlm_local.session.servers import server_plan
 
-    folder = machine.home.folder("weights") / placed.model
-    if machine.store.is_present(placed.model):
-        folder = machine.store.location(placed.model, serving="vllm-cuda")
-    else:
-        folder /= "served" if machine.registry.model(placed.model).source.file else "source"
-    return server_plan(machine, placement.stack, placed, folder)
+    home, spec = machine.home.folder("weights") / placed.model, machine.registry.model(placed.model)
+    folder = home / ("served" if spec.source.file else "source")
+    adapter = home / "adapter" / placed.model / "source" if spec.adapter else None
+    return server_plan(machine, placement.stack, placed, folder, adapter=adapter)
 
 
 def _print(heading: str, table: "Table") -> None:

@@ -19,7 +19,7 @@ from rlm_local.weights.store import WeightStore
 
 __all__ = ["models", "pull", "verify"]
 
-_ONLY_IN_JSON = {"repo"}
+_ONLY_IN_JSON = {"repo", "adapter"}
 
 _registry_option = click.option(
     "--models-file",
@@ -153,6 +153,7 @@ def _model_rows(registry: Registry, store: WeightStore) -> list[dict[str, Json]]
             "state": store.state(name),
             "profile": spec.root.profile,
             "repo": spec.source.repo,
+            "adapter": spec.adapter.repo if spec.adapter else None,
         }
         for name, spec in registry.models.items()
     ]

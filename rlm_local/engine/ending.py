@@ -15,7 +15,7 @@ from rlm_local.engine.syntax import final_literals
 from rlm_local.engine.turn import make_room
 from rlm_local.errors import LimitExceeded, RlmError, RunError
 from rlm_local.events import RootReplied, TurnStarted
-from rlm_local.types import Choices, Constraint, Message, Regex, StopReason
+from rlm_local.types import CellResult, Choices, Constraint, Message, Regex, StopReason
 
 __all__ = [
     "Ending",
@@ -37,6 +37,7 @@ _LIMITS: dict[str, StopReason] = {
     "max_seconds": "max_seconds",
 }
 _YES_NO = re.compile(r"(is|are|was|were|do|does|did|has|have|had|can|could)\b", re.IGNORECASE)
+_FINAL_VAR = re.compile(r"FINAL_VAR\([\"']?(\w+)[\"']?\)")
 _TOLD_FORM = re.compile(r"['\"`:{]|\b(form|format|or|answer|reply|list|json)\b", re.IGNORECASE)
 
 
@@ -167,7 +168,15 @@ async def _forced_text(run: Run) -> str:
             replayed=replied.replayed,
         )
     )
-    return plain_answer(completion.text)
+    named = _named_variable(completion.text)
+    return await _value_of(run, named) if named else plain_answer(completion.text)
+
+
+def _named_variable(text: str) -> str | None:
+    """The variable, where the last answer is FINAL_VAR of one instead of words."""
+    cells = parse_reply(text).cells
+    found = _FINAL_VAR.fullmatch(cells[-1].code.strip()) if cells else None
+    return found[1] if found else None
 
 
 def _joined(messages: tuple[Message, ...], prompt: str) -> tuple[Message, ...]:
@@ -187,10 +196,20 @@ async def _draft(run: Run) -> str:
         "answer" in form for form in run.findings.cells_run
     ):
         return ""
+    result = await _quietly(run, 'print(answer["content"])')
+    return result.stdout.strip() if result else ""
+
+
+async def _value_of(run: Run, name: str) -> str:
+    """A variable's value as an answer; "" where there is none."""
+    result = await _quietly(run, f'FINAL_VAR("{name}")')
+    return (result.final or "") if result else ""
+
+
+async def _quietly(run: Run, code: str) -> CellResult | None:
+    """A cell of the harness's own at the end of a run; None where it failed."""
     try:
-        result = await run.interpreter.run(
-            'print(answer["content"])', run.host, timeout_s=_DRAFT_TIMEOUT_S
-        )
+        result = await run.interpreter.run(code, run.host, timeout_s=_DRAFT_TIMEOUT_S)
     except RunError:
-        return ""
-    return "" if result.error else result.stdout.strip()
+        return None
+    return None if result.error else result

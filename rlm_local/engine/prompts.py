@@ -5,7 +5,7 @@ Fills in templates; decides nothing about a run.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from string import Template
@@ -24,6 +24,7 @@ _SMALL_CHARS = 600
 """A context up to this size is shown whole."""
 _NAMED_DOCUMENTS = 4
 _HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+_CODE = re.compile(r"^```python\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 _ROLES = {"user", "assistant"}
 
 
@@ -41,6 +42,15 @@ class Profile:
     resample_temperature: float
     first_look: bool = False
     """Whether the harness looks first, in a cell of its own."""
+    turns: Mapping[str, Template] = field(default_factory=dict)
+    """Texts in place of those of `turns.md`."""
+    setup: str = ""
+    """Code the harness runs before the root's first cell."""
+
+    def say(self, text_name: str, /, **values: object) -> str:
+        """A text of the profile's own, else that of `turns.md`, with its names filled in."""
+        own = self.turns.get(text_name)
+        return _filled(own, values) if own else say(text_name, **values)
 
     @property
     def opening(self) -> tuple[Message, ...]:
@@ -71,8 +81,13 @@ def load_profile(name: str, spec: ProfileSpec) -> Profile:
     """Read the Markdown files a profile names.
 
     Raises:
-        ConfigError: a file is absent, or a worked example does not take turns.
+        ConfigError: a file is absent, a worked example does not take turns, or the style is `tool`.
     """
+    if spec.style == "tool":
+        raise ConfigError(
+            f"profile {name!r}: the reply style `tool` is not there yet, models are offered no "
+            "tools; use `fence`, in which tool calls written as text are read as well, or `json`"
+        )
     examples = tuple(message for file in spec.examples for message in _example(name, file))
     return Profile(
         name=name,
@@ -84,12 +99,14 @@ def load_profile(name: str, spec: ProfileSpec) -> Profile:
         output_chars=spec.output_chars,
         resample_temperature=spec.resample_temperature,
         first_look=spec.first_look,
+        turns=_templates(_read(name, spec.turns)) if spec.turns else {},
+        setup=_only_code(name, spec.setup) if spec.setup else "",
     )
 
 
 def say(text_name: str, /, **values: object) -> str:
     """One text of `prompts/turns.md` with its names filled in."""
-    return _texts()[text_name].substitute({name: str(value) for name, value in values.items()})
+    return _filled(_texts()[text_name], values)
 
 
 def is_shown_whole(context: Context) -> bool:
@@ -98,20 +115,27 @@ def is_shown_whole(context: Context) -> bool:
 
 
 def first_message(
-    context: Context, facts: RunFacts, look: Look | None = None, examples: Sequence[str] = ()
+    context: Context,
+    facts: RunFacts,
+    look: Look | None = None,
+    examples: Sequence[str] = (),
+    *,
+    profile: Profile | None = None,
 ) -> Message:
     """What is known of the context, then the question: all that differs between questions.
 
     Args:
         context: what the question is about.
         facts: the question, and what sub-calls can do.
+        profile: whose texts are used, where it has its own.
         look: what the harness found when it looked; without it the text's ends are shown.
         examples: worked examples, each a block of its own; they stand before what was found.
     """
     known, left = context.facts, facts.subcalls_left
     passages = say("found", passages=look.passages) if look and look.passages else ""
     blocks = [*examples, *([passages] if passages else [])]
-    text = say(
+    tell = profile.say if profile else say
+    text = tell(
         "first" if look is None else "first-look",
         chars=f"{known.chars:,}",
         tokens=f"{'' if known.tokens.exact else 'about '}{known.tokens.tokens:,}",
@@ -176,11 +200,28 @@ def _sections(markdown: str) -> list[tuple[str, str]]:
     ]
 
 
+def _filled(text: Template, values: Mapping[str, object]) -> str:
+    return text.substitute({name: str(value) for name, value in values.items()})
+
+
+def _templates(markdown: str) -> Mapping[str, Template]:
+    return {name: Template(text) for name, text in _sections(markdown)}
+
+
+def _only_code(profile: str, file: str) -> str:
+    found = _CODE.findall(_read(profile, file))
+    if len(found) != 1:
+        raise ConfigError(
+            f"profile {profile!r}: prompts/{file}.md must hold one block of Python; "
+            f"it holds {len(found)}"
+        )
+    return str(found[0])
+
+
 @cache
 def _texts() -> Mapping[str, Template]:
     file = resources.files("rlm_local.engine") / "prompts" / "turns.md"
-    sections = _sections(file.read_text("utf-8"))
-    return {name: Template(text) for name, text in sections}
+    return _templates(file.read_text("utf-8"))
 
 
 def _read(profile: str, file: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rlm_local.engine.syntax import looks_like_code, tree_of
+from rlm_local.engine.syntax import assigned_names, looks_like_code, tree_of
 
 __all__ = ["Cell", "Reply", "close_fence", "first_fenced", "parse_reply", "without_thought"]
 
@@ -109,7 +109,7 @@ def _parse_visible(text: str) -> Reply:
     tagged = [block for block in blocks if block.tag in _CELL_TAGS]
     codes = [block.code for block in tagged or [b for b in blocks if not b.tag]]
     if codes:
-        codes += _final_var_after(text, blocks)
+        codes += _final_after(text, blocks, codes)
         return Reply(_cells(codes))
     if (called := _tool_call(text)) is not None:
         return called
@@ -195,16 +195,23 @@ def _loads(source: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _final_var_after(text: str, blocks: list[_Fenced]) -> list[str]:
+def _final_after(text: str, blocks: list[_Fenced], codes: list[str]) -> list[str]:
+    """A variable named as the answer beside cells; a value written out there rests on nothing."""
     found = _FINAL.search(_outside(text, blocks))
-    if found and found["name"] == "FINAL_VAR" and (name := _NAME.match(found["rest"])):
+    name = _NAME.match(found["rest"]) if found else None
+    if found is None or name is None:
+        return []
+    if found["name"] == "FINAL_VAR":
+        return [f'FINAL_VAR("{name[1]}")']
+    is_whole = _balanced(found["rest"]).strip() == name[1]
+    if is_whole and any(name[1] in assigned_names(code) for code in codes):
         return [f'FINAL_VAR("{name[1]}")']
     return []
 
 
 def _is_one_final(text: str) -> bool:
     tree = tree_of(text)
-    return tree is not None and len(tree.body) == 1 and _FINAL.match(text) is not None
+    return tree is not None and len(tree.body) == 1 and _FINAL.match(text.strip()) is not None
 
 
 def _final_as_text(text: str) -> Reply:

@@ -78,16 +78,41 @@ def assigned_names(code: str) -> tuple[str, ...]:
 
 
 def final_literals(code: str) -> tuple[str, ...]:
-    """The values of FINAL calls that are written out in the code rather than computed.
+    """The answers a cell finishes with that are written out rather than computed.
 
-    A name counts when the cell assigns it one literal and nothing else.
+    A name counts when the cell assigns it one literal and nothing else. What a cell puts into
+    `answer["content"]` counts where it sets `answer["ready"]` too.
     """
     tree = tree_of(code)
     if tree is None:
         return ()
     constants = _constants(tree)
-    values = (_literal(call.args[0], constants) for call in _finishing_calls(tree))
+    given = [call.args[0] for call in _finishing_calls(tree)]
+    items = dict(_answer_items(tree))
+    if _literal(items.get("ready"), constants) == "True" and "content" in items:
+        given.append(items["content"])
+    values = (_literal(value, constants) for value in given)
     return tuple(value for value in values if value is not None)
+
+
+def _answer_items(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """What is assigned to `answer["..."]`, or to `answer` as a dict."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Assign):
+            continue
+        for target in node.targets:
+            if isinstance(target, ast.Name) and target.id == "answer":
+                if isinstance(node.value, ast.Dict):
+                    for key, value in zip(node.value.keys, node.value.values, strict=True):
+                        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                            yield key.value, value
+            elif (
+                isinstance(target, ast.Subscript)
+                and isinstance(target.value, ast.Name)
+                and target.value.id == "answer"
+                and isinstance(target.slice, ast.Constant)
+            ):
+                yield str(target.slice.value), node.value
 
 
 def _finishing_calls(tree: ast.Module) -> Iterator[ast.Call]:
@@ -115,7 +140,9 @@ def _constants(tree: ast.Module) -> dict[str, str]:
     }
 
 
-def _literal(node: ast.expr, constants: dict[str, str]) -> str | None:
+def _literal(node: ast.expr | None, constants: dict[str, str]) -> str | None:
+    if node is None:
+        return None
     if isinstance(node, ast.Name):
         return constants.get(node.id)
     try:

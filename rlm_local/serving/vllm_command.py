@@ -15,6 +15,7 @@ from rlm_local.errors import ServerError
 
 __all__ = ["ServerPlan", "check_installed", "command", "environment", "joining_command"]
 
+_BASE_NAME = "base"
 CPU_BLOCK_TOKENS = 32
 """vLLM's own 128 hides shared prefixes of up to 127 tokens from the prefix cache."""
 
@@ -36,6 +37,8 @@ class ServerPlan:
 
     model_folder: Path
     served_names: tuple[str, ...] = ("root", "worker")
+    root_adapter: Path | None = None
+    """A LoRA adapter that is served as `root`; the model itself keeps the other names."""
     device: Literal["cpu", "cuda"]
     max_model_len: int
     max_num_seqs: int
@@ -99,8 +102,11 @@ def joining_command(plan: ServerPlan, flags: tuple[str, ...]) -> list[str]:
 
 
 def _arguments(plan: ServerPlan) -> list[str]:
+    names = plan.served_names
+    if plan.root_adapter is not None and "root" in names:
+        names = tuple(name for name in names if name != "root") or (_BASE_NAME,)
     arguments = [
-        *("--served-model-name", *plan.served_names),
+        *("--served-model-name", *names),
         *("--max-model-len", str(plan.max_model_len)),
         *("--max-num-seqs", str(plan.max_num_seqs)),
         *("--scheduling-policy", "priority"),
@@ -109,6 +115,8 @@ def _arguments(plan: ServerPlan) -> list[str]:
         "--disable-fastapi-docs",
         "--disable-uvicorn-access-log",
     ]
+    if names != plan.served_names:
+        arguments += ["--lora-modules", f"root={plan.root_adapter}"]
     if plan.kv_cache_bytes is not None:
         arguments += ["--kv-cache-memory-bytes", str(plan.kv_cache_bytes)]
     if plan.gpu_share is not None:

@@ -75,9 +75,10 @@ class LocalFolder:
                 report(writer.tell())
 
     def _place(self) -> Path:
-        wanted = self.source.file or "config.json"
+        wanted = self.source.file or self.source.configuration
         name = self.source.repo.partition("/")[2]
-        below = (f"{self.model}/source", self.model, name, "source", ".")
+        adapter = f"{self.model}/adapter/{self.model}/source"
+        below = (f"{self.model}/source", adapter, self.model, name, "source", "adapter", ".")
         places = [self.folder / folder for folder in below]
         return next((place for place in places if (place / wanted).is_file()), self.folder)
 

@@ -115,8 +115,9 @@ def choose_files(found: Iterable[WantedFile], source: Source, where: str) -> tup
                 "loaded and are refused; name a repository with safetensors files in models.yaml"
             )
         raise OriginFailed(f"{where} holds no safetensors weights")
-    if "config.json" not in files:
-        raise OriginFailed(f"{where} holds no config.json")
+    if source.configuration not in files:
+        hint = "; it holds an adapter" if "adapter_config.json" in files else ""
+        raise OriginFailed(f"{where} holds no {source.configuration}{hint}")
     # Some makers publish the same weights twice; engines read the `model*` ones.
     if any(item.name.startswith("model") for item in weights):
         taken = [item for item in taken if not item.name.startswith("consolidated")]

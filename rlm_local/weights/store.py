@@ -5,6 +5,7 @@ Reads models.yaml's entries through the registry; fetching is `pull`'s work, has
 
 import errno
 import fcntl
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from rlm_local.weights.verify import VerifyReport, bad_bytes, bad_sizes, strange
 
 __all__ = ["WeightState", "WeightStore", "no_progress"]
 
+_ADAPTER = "adapter"
+
 WeightState = Literal["present", "absent", "incomplete"]
 
 
@@ -27,7 +30,10 @@ def no_progress(stage: str, done_bytes: int, total_bytes: int) -> None:
 
 
 class WeightStore:
-    """Weights under one folder: `<model>/{source,served}/` and `<model>/lock.json`."""
+    """Weights under one folder: `<model>/{source,served}/` and `<model>/lock.json`.
+
+    A model's adapter lies in the same way under `<model>/adapter/`.
+    """
 
     def __init__(
         self, folder: Path, registry: Registry, *, settings: PullSettings | None = None
@@ -49,7 +55,8 @@ class WeightStore:
         except WeightsError:
             began = any((folder / name).exists() for name in ("lock.json", ".partial", "source"))
             return "incomplete" if began else "absent"
-        return "present"
+        own = self._adapter_store(model)
+        return "present" if own is None or own.is_present(model) else "incomplete"
 
     def is_present(self, model: str) -> bool:
         """Whether the model can be served, by sizes only."""
@@ -70,6 +77,16 @@ class WeightStore:
         lock = self._usable_lock(model)
         return self._folder / model / lock.served[0].path.partition("/")[0]
 
+    def adapter_location(self, model: str) -> Path | None:
+        """The folder of the model's adapter; None where its entry names none.
+
+        Raises:
+            WeightsError: absent or incomplete.
+            ConfigError: no such model.
+        """
+        own = self._adapter_store(model)
+        return own.location(model, serving="vllm-cuda") if own else None
+
     def tokenizer_file(self, model: str) -> Path:
         """The model's `tokenizer.json`.
 
@@ -87,12 +104,19 @@ class WeightStore:
         Raises:
             WeightsError: the model is not there.
         """
-        return self._usable_lock(model).digest
+        own = self._adapter_store(model)
+        digest = self._usable_lock(model).digest
+        if own is None:
+            return digest
+        both = f"{digest} {own.digest(model)}"
+        return "sha256:" + hashlib.sha256(both.encode()).hexdigest()
 
     def bytes_on_disk(self, model: str) -> int:
         """Bytes of the model's files, by its lock; 0 without one."""
         lock = read_lock(self._folder / model)
-        return sum(record.bytes for record in lock.files) if lock else 0
+        own = self._adapter_store(model)
+        beside = own.bytes_on_disk(model) if own else 0
+        return beside + (sum(record.bytes for record in lock.files) if lock else 0)
 
     def pull(
         self, model: str, *, source: Path | None = None, progress: Progress = no_progress
@@ -113,7 +137,10 @@ class WeightStore:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with _only_one(folder, progress):
-                return Pull(model, spec, folder, self._settings, progress).run(source)
+                lock = Pull(model, spec, folder, self._settings, progress).run(source)
+            if own := self._adapter_store(model):
+                own.pull(model, source=source, progress=progress)
+            return lock
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 free = self._settings.free_bytes(folder)
@@ -149,7 +176,18 @@ class WeightStore:
             problems.append(f"the weights in {folder} do not fit: {wrong}")
         if not lock.served:
             problems.append(f"{folder} has not been converted to safetensors")
-        return VerifyReport(model, tuple(problems), len(lock.files), total)
+        report = VerifyReport(model, tuple(problems), len(lock.files), total)
+        own = self._adapter_store(model)
+        return report + own.verify(model, progress=progress) if own else report
+
+    def _adapter_store(self, model: str) -> "WeightStore | None":
+        """A store within the model's folder, whose only model is the adapter, by the same name."""
+        spec = self._registry.model(model)
+        if spec.adapter is None:
+            return None
+        alone = spec.model_copy(update={"source": spec.adapter, "adapter": None})
+        registry = self._registry.model_copy(update={"models": {model: alone}})
+        return WeightStore(self._folder / model / _ADAPTER, registry, settings=self._settings)
 
     def _usable_lock(self, model: str) -> WeightsLock:
         spec = self._registry.model(model)

@@ -22,6 +22,15 @@ class VerifyReport:
     files: int
     bytes: int
 
+    def __add__(self, other: "VerifyReport") -> "VerifyReport":
+        """Both, under the first one's name."""
+        return VerifyReport(
+            self.model,
+            self.problems + other.problems,
+            self.files + other.files,
+            self.bytes + other.bytes,
+        )
+
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong."""

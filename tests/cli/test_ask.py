@@ -178,6 +178,8 @@ async def test_no_trace_writes_none(
         (["-c", "text.txt", "--base-url", "nonsense"], "not an http(s) URL: 'nonsense'"),
         (["-c", "text.txt", "--worker-base-url", "nonsense"], "not an http(s) URL: 'nonsense'"),
         (["-c", "text.txt", "--cache-salt", ""], "a cache salt has 1 to 1024 characters"),
+        (["-c", "text.txt", "--agreement", "0"], "agreement takes 1 (off) to 9 samples, not 0"),
+        (["-c", "text.txt", "--agreement", "2", "--mode", "direct"], "mode 'direct' has none"),
         (["-c", "text.txt", "--models-file", "none.yaml"], "cannot read none.yaml"),
     ],
 )

@@ -137,3 +137,11 @@ async def test_what_is_wrong_is_told_with_what_is_right(
 
     assert (done.code, done.stdout) == (2, "")
     assert said in done.stderr
+
+
+async def test_an_adapter_stands_in_the_command_as_the_root(rlm_local: CommandLine) -> None:
+    done = await rlm_local("plan", "--stack", "gpu-rlm-30b", "--hardware", _H100)
+    assert (done.code, done.stderr) == (0, "")
+    assert "--served-model-name worker" in done.stdout
+    assert re.search(r"--lora-modules root=\S+/adapter/rlm-qwen3-30b-a3b/source", done.stdout)
+    assert "--enable-lora" in done.stdout

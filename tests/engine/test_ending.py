@@ -98,3 +98,22 @@ async def test_a_forced_answer_that_does_not_fit_its_form_is_taken_as_it_stands(
     answer = await scene.ask("How many gates are there?")
     assert scene.root.requests[-1].constraint == Regex(r"[0-9][0-9,]*")
     assert (answer.text, answer.stop_reason) == ("there are 3 gates", "forced")
+
+
+async def test_a_last_answer_that_names_a_variable_is_its_value() -> None:
+    seen = cell("code = context.split('is ')[1][:7]\nprint(code)")
+    for said in (
+        "FINAL_VAR(code)",
+        'I return it.\nFINAL_VAR("code")',
+        "```repl\nFINAL_VAR('code')\n```",
+    ):
+        scene = Scene.of(seen, said, limits=Limits(max_turns=1))
+        answer = await scene.ask()
+        assert (answer.text, answer.stop_reason) == ("9345706", "forced")
+
+
+async def test_a_last_answer_that_names_nothing_gives_what_was_found() -> None:
+    scene = Scene.of(cell("print(grep('magic'))"), "FINAL_VAR(nothing)", limits=Limits(max_turns=1))
+    answer = await scene.ask()
+    assert "9345706" in answer.text
+    assert answer.stop_reason == "max_turns"

@@ -3,6 +3,7 @@ RLM_LOCAL_NEW_SNAPSHOTS=1 python -m pytest tests/engine/test_prompts.py
 """
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from tests.engine.scenes import profile
 from tests.fakes.parts import StringContext, WordCounter
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+TRAINED = ("rlm-final", "rlm-answer", "evidence")
+"""Profiles of models that were trained as roots."""
 FACTS = RunFacts(question="Which bridge opened first?", worker_chars=40_000, subcalls_left=9_990)
 
 
@@ -24,11 +27,11 @@ def _bridges() -> StringContext:
 
 
 def _rendered(shown: Profile) -> str:
-    messages = (*shown.opening, first_message(_bridges(), FACTS))
+    messages = (*shown.opening, first_message(_bridges(), FACTS, profile=shown))
     return "\n\n".join(f"<{message.role}>\n{message.content}" for message in messages) + "\n"
 
 
-@pytest.mark.parametrize("name", ["small-coder", "coder"])
+@pytest.mark.parametrize("name", ["small-coder", "coder", *TRAINED])
 def test_what_a_root_is_sent_first(name: str) -> None:
     file = SNAPSHOTS / f"{name}.txt"
     rendered = _rendered(profile(name))
@@ -105,8 +108,61 @@ def test_every_guard_has_its_hint() -> None:
 
 
 def test_a_missing_prompt_file_is_named_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match="no prompt file 'nowhere'; known: coder, small-coder"):
+    with pytest.raises(ConfigError, match="no prompt file 'nowhere'; known: coder, evidence"):
         load_profile("mine", ProfileSpec(style="fence", system="nowhere"))
+
+
+def test_a_profile_says_its_own_texts_and_else_those_of_all() -> None:
+    trained = profile("rlm-final")
+    told = trained.say("observation", output="41", question="Which $5?")
+    assert told.startswith("REPL output:\n41\n")
+    assert '"Which $5?"' in told
+    assert trained.say("no-cell") == say("no-cell")
+    assert profile("coder").say("observation", output="41", question="Q") == "Output:\n41"
+
+
+KNOWN_TO = {
+    "rlm-final": {"FINAL", "FINAL_VAR", "SHOW_VARS", "llm_query", "llm_query_batched"},
+    "rlm-answer": {
+        "SHOW_VARS", "llm_query", "llm_query_batched", "rlm_query", "rlm_query_batched", "answer",
+    },
+    "evidence": {"FINAL_VAR", "search", "extract_section"},
+}  # fmt: skip
+IN_A_REPL = {
+    "FINAL", "FINAL_VAR", "SHOW_VARS", "llm_query", "llm_query_batched", "rlm_query",
+    "rlm_query_batched", "answer", "search", "extract_section", "grep", "peek", "chunks", "ask",
+    "ask_each", "classify", "extract", "map_reduce", "records", "fields", "documents", "look_up",
+    "definitions", "callers", "judged",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_trained_root_is_told_only_names_it_was_trained_with(name: str) -> None:
+    shown = profile(name)
+    messages = (*shown.opening, first_message(_bridges(), FACTS, profile=shown))
+    text = "\n".join(message.content for message in messages)
+    told = set(re.findall(r"`(\w+)[(`]", text)) | set(re.findall(r"\b(\w+)\(", text))
+    assert "context" in told
+    assert told & IN_A_REPL == KNOWN_TO[name]
+    assert "```repl" in text
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_small_context_stands_in_a_trained_roots_first_message(name: str) -> None:
+    shown = profile(name)
+    told = first_message(StringContext("one\ntwo\n"), FACTS, profile=shown).content
+    assert "one\ntwo" in told
+
+
+@pytest.mark.parametrize("file", ["coder", "turns"])
+def test_a_setup_that_is_no_one_block_is_refused(file: str) -> None:
+    with pytest.raises(ConfigError, match="must hold one block of Python; it holds 0"):
+        load_profile("mine", ProfileSpec(style="fence", system="coder", setup=file))
+
+
+def test_the_style_that_needs_tools_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"`tool` is not there yet.*use `fence`"):
+        load_profile("mine", ProfileSpec(style="tool", system="coder"))
 
 
 def test_an_example_that_does_not_take_turns_is_refused() -> None:

@@ -95,6 +95,67 @@ def test_final_var_behind_a_cell_runs_after_it() -> None:
     assert [cell.code for cell in reply.cells] == ["total = 1\n", 'FINAL_VAR("total")']
 
 
+def test_a_variable_of_the_cells_given_to_final_as_text_is_the_answer() -> None:
+    reply = parse_reply("```repl\ntotal = len(context)\n```\nThat is it.\nFINAL(total)")
+    assert [cell.code for cell in reply.cells] == ["total = len(context)\n", 'FINAL_VAR("total")']
+    for unknown in ("FINAL(other)", "FINAL(total is 4)", "FINAL(4)", "FINAL()"):
+        assert len(parse_reply(f"```repl\ntotal = 4\n```\n{unknown}").cells) == 1
+
+
+TRAINED = {
+    "a plan, then a block": (
+        "I need to look at the context first to see how it is structured. Let me print the start "
+        "of it.\n\n```repl\nprint(len(context))\nprint(context[:500])\n```\n",
+        ["print(len(context))\nprint(context[:500])\n"],
+        None,
+    ),
+    "two blocks with prose between": (
+        "First the chunks:\n```repl\nchunks = context.split('\\n\\n')\n```\nThen I query each:\n"
+        "```repl\nanswers = llm_query_batched(chunks)\nprint(answers)\n```",
+        [
+            "chunks = context.split('\\n\\n')\n",
+            "answers = llm_query_batched(chunks)\nprint(answers)\n",
+        ],
+        None,
+    ),
+    "FINAL in a string of a block, and announced": (
+        '```repl\nnote = """\nFINAL(no)\n"""\nprint(note)\n```\n'
+        "Next I will return FINAL(answer) once I have seen it.",
+        ['note = """\nFINAL(no)\n"""\nprint(note)\n'],
+        None,
+    ),
+    "FINAL alone": (
+        "Based on the chunks, three bridges were closed.\n\nFINAL(three)",
+        [],
+        "three",
+    ),
+    "FINAL over lines": ("FINAL(one\ntwo (of 3)\n)", [], "one\ntwo (of 3)"),
+    "FINAL_VAR with its quotes": ('FINAL_VAR("final_answer")', ['FINAL_VAR("final_answer")'], None),
+    "FINAL_VAR behind the block that makes it": (
+        "```repl\nfinal_answer = llm_query('x')\nprint(final_answer)\n```\n\n"
+        "FINAL_VAR(final_answer)",
+        ["final_answer = llm_query('x')\nprint(final_answer)\n", 'FINAL_VAR("final_answer")'],
+        None,
+    ),
+    "FINAL_VAR in backticks": ("`FINAL_VAR(result)`", ['FINAL_VAR("result")'], None),
+    "an empty thought before": ("<think>\n\n</think>\n\nFINAL(three)", [], "three"),
+    "the dict": (
+        "```repl\nanswer['content'] = total\nanswer['ready'] = True\n```",
+        ["answer['content'] = total\nanswer['ready'] = True\n"],
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "cells", "final"), TRAINED.values(), ids=TRAINED)
+def test_replies_as_models_trained_as_roots_write_them(
+    text: str, cells: list[str], final: str | None
+) -> None:
+    reply = parse_reply(text)
+    assert [cell.code for cell in reply.cells] == cells
+    assert reply.final == final
+
+
 def test_an_answer_made_up_behind_a_cell_is_not_taken() -> None:
     reply = parse_reply("```repl\nprint(1)\n```\nOutput: 1\nFINAL(1)")
     assert (len(reply.cells), reply.final) == (1, None)

@@ -49,6 +49,18 @@ def test_literals_given_to_final_are_found() -> None:
     assert syntax.final_literals("[].append('a')") == ()
 
 
+def test_literals_put_into_the_answer_are_found_once_it_is_ready() -> None:
+    ready = "answer['ready'] = True"
+    assert syntax.final_literals(f"answer['content'] = 'a'\n{ready}") == ("a",)
+    assert syntax.final_literals(f"x = 4\nanswer['content'] = x\n{ready}") == ("4",)
+    assert syntax.final_literals("answer = {'content': 'a', 'ready': True}") == ("a",)
+    assert syntax.final_literals("answer['content'] = 'a'") == ()
+    assert syntax.final_literals("answer['content'] = 'a'\nanswer['ready'] = False") == ()
+    assert syntax.final_literals(f"answer['content'] = f(1)\n{ready}") == ()
+    assert syntax.final_literals(f"other['content'] = 'a'\n{ready}") == ()
+    assert syntax.final_literals("answer = {**given, 1: 2}\nanswer[0] = 1\nanswer.x = 2") == ()
+
+
 @pytest.mark.parametrize("terms", [300, 1500, 100_000])
 def test_deep_code_is_compared_by_its_lines(terms: int) -> None:
     deep = "x = " + "+".join(["1"] * terms)

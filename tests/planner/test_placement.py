@@ -125,6 +125,21 @@ def test_a_bundled_preset_keeps_its_window_on_the_card_it_is_made_for(name: str)
     assert largest_fitting(_BUNDLED, hardware) == name
 
 
+@pytest.mark.parametrize(
+    ("name", "card_gib"), [("gpu-rlm-8b", 24), ("gpu-rlm-30b", 80), ("gpu-evidence-4b", 16)]
+)
+def test_a_root_trained_as_one_fits_but_is_not_taken_before_a_preset(
+    name: str, card_gib: float
+) -> None:
+    hardware = machine(64, gpu(0, 0.998 * card_gib, 0.998 * card_gib - 0.4))
+    placement = plan(_BUNDLED, name, hardware)
+    assert [cut for cut in placement.cuts if cut.startswith("window")] == []
+    found = choose_stack(_BUNDLED, hardware, lambda model: True)
+    assert found in _PRESETS
+    root = _BUNDLED.stacks[name].root
+    assert choose_stack(_BUNDLED, hardware, root.__eq__) == name
+
+
 def test_a_registry_without_stacks_is_told() -> None:
     with pytest.raises(PlacementError, match="names no stack"):
         largest_fitting(_only(), machine(22))

@@ -17,6 +17,10 @@ _MACHINES = Path(__file__).parent / "data" / "hardware"
 _REGISTRY = load_registry()
 
 
+TRAINED = {"gpu-rlm-8b", "gpu-rlm-30b", "gpu-evidence-4b"}
+"""Stacks whose root was trained as one."""
+
+
 def _machine(name: str) -> Hardware:
     return read_hardware(_MACHINES / f"{name}.json")
 
@@ -33,12 +37,15 @@ def _verdicts(hardware: Hardware) -> dict[str, Verdict]:
         ("laptop-8gb", "gpu-8gb", {"gpu-8gb"}),
         (
             "workstation-rtx-4090-desktop", "gpu-24gb",
-            {"gpu-8gb", "gpu-12gb", "gpu-16gb", "gpu-24gb"},
+            {"gpu-8gb", "gpu-12gb", "gpu-16gb", "gpu-24gb"} | (TRAINED - {"gpu-rlm-30b"}),
         ),
-        ("two-rtx-3090", "gpu-24gb", {"gpu-8gb", "gpu-12gb", "gpu-16gb", "gpu-24gb"}),
+        (
+            "two-rtx-3090", "gpu-24gb",
+            {"gpu-8gb", "gpu-12gb", "gpu-16gb", "gpu-24gb"} | (TRAINED - {"gpu-rlm-30b"}),
+        ),
         (
             "server-h100-80gb", "gpu-80gb",
-            {"gpu-8gb", "gpu-12gb", "gpu-16gb", "gpu-24gb", "gpu-48gb", "gpu-80gb"},
+            {"gpu-8gb", "gpu-12gb", "gpu-16gb", "gpu-24gb", "gpu-48gb", "gpu-80gb"} | TRAINED,
         ),
     ],
 )  # fmt: skip
