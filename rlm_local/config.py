@@ -18,12 +18,14 @@ __all__ = [
     "Home",
     "RunConfig",
     "SandboxPolicy",
+    "check_agreement",
     "check_cache_salt",
     "check_sandbox_policy",
 ]
 
 HOME_VARIABLE = "RLM_LOCAL_HOME"
 _LONGEST_SALT = 1024
+_MOST_SAMPLES = 9
 SandboxPolicy = Literal["auto", "require-full", "sealed", "off"]
 
 
@@ -79,6 +81,8 @@ class RunConfig:
     mode: RunMode = "auto"
     direct_tokens: int = 8192
     """In mode `auto`, contexts up to this many tokens go straight to the root."""
+    agreement: int = 1
+    """How many samples of the root answer; the answer most of them give is taken. 1: one run."""
     seed: int | None = None
     stack: str = "custom"
     """Name of the stack, for answers and traces."""
@@ -87,6 +91,22 @@ class RunConfig:
     those that give the same. vLLM only."""
     sandbox: dict[str, str] = field(default_factory=dict)
     """How cells are confined, for traces; `sandbox.properties` says it."""
+
+
+def check_agreement(samples: int, mode: RunMode) -> int:
+    """The number of samples, where so many can be asked.
+
+    Raises:
+        ConfigError: too few, too many, or there is no REPL to sample a root for.
+    """
+    if not 1 <= samples <= _MOST_SAMPLES:
+        raise ConfigError(f"agreement takes 1 (off) to {_MOST_SAMPLES} samples, not {samples}")
+    if samples > 1 and mode == "direct":
+        raise ConfigError(
+            f"agreement among {samples} samples needs a root with a REPL, and mode 'direct' has "
+            "none; use mode 'auto' or 'rlm', or agreement 1"
+        )
+    return samples
 
 
 def check_cache_salt(salt: str | None) -> str | None:

@@ -55,6 +55,8 @@ class RunStarted(_Stamp):
     sandbox: dict[str, str] = field(default_factory=dict)
     """How cells are confined: `policy`, `level`, each property, each layer as `layer.NAME`."""
     seed: int | None = None
+    agreement: int = 1
+    """Samples of the root whose answers are counted; each is a run of its own below this one."""
     resumed_from: str | None = None
     """Path of the trace whose run this one goes on with."""
 
@@ -152,9 +154,9 @@ class SubcallDone(_Stamp):
     """Answered from an identical prompt, without asking the worker."""
     key: str = ""
     """Names the request, as `engine.result_keys` does; by it the reply is found when resuming."""
-    origin: Literal["worker", "run", "disk", "trace"] = "worker"
-    """Whose reply it is: the worker's now, one of this run, of the result cache, or of the run
-    that is resumed (whose usage is then told again)."""
+    origin: Literal["worker", "run", "beside", "disk", "trace"] = "worker"
+    """Whose reply it is: the worker's now, one of this run, of a run beside it that asked the same
+    meanwhile, of the result cache, or of the run that is resumed (whose usage is told again)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

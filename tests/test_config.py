@@ -11,11 +11,12 @@ from rlm_local.config import (
     Home,
     RunConfig,
     SandboxPolicy,
+    check_agreement,
     check_cache_salt,
     check_sandbox_policy,
 )
 from rlm_local.errors import ConfigError
-from rlm_local.types import Limits
+from rlm_local.types import Limits, RunMode
 
 
 @pytest.fixture
@@ -71,7 +72,18 @@ def test_an_unknown_policy_lists_the_known_ones() -> None:
 def test_a_run_has_limits_unless_told_otherwise() -> None:
     config = RunConfig()
     assert config.limits == Limits()
-    assert (config.mode, config.seed) == ("auto", None)
+    assert (config.mode, config.seed, config.agreement) == ("auto", None, 1)
+
+
+@pytest.mark.parametrize("samples", [1, 2, 9])
+def test_a_root_may_be_sampled_nine_times(samples: int) -> None:
+    assert check_agreement(samples, "rlm") == check_agreement(samples, "auto") == samples
+
+
+@pytest.mark.parametrize(("samples", "mode"), [(0, "auto"), (10, "rlm"), (2, "direct")])
+def test_samples_that_cannot_be_asked_are_told(samples: int, mode: RunMode) -> None:
+    with pytest.raises(ConfigError, match="agreement"):
+        check_agreement(samples, mode)
 
 
 @pytest.mark.parametrize("salt", [None, "run", "someone", "ä b", "x" * 1024])

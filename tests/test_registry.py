@@ -96,6 +96,17 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
             lambda d: d["models"]["tiny"].update(root={"profile": "codr"}),
             r"models\.tiny\.root\.profile: no profile 'codr'; did you mean 'coder'",
         ),
+        (
+            lambda d: (
+                d["models"]["tiny"].update(adapter={"repo": "someone/lora"}),
+                d["stacks"]["small"].update(backend="transformers"),
+            ),
+            r"stacks\.small: 'tiny' has an adapter, which needs vLLM",
+        ),
+        (
+            lambda d: d["models"]["tiny"].update(adapter={"rank": 32}),
+            r"models\.tiny\.adapter\.rank: unknown key",
+        ),
         (lambda d: d.pop("profiles"), r"profiles: Field required"),
     ],
 )
@@ -103,6 +114,18 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, change: Change, sa
     with pytest.raises(ConfigError, match=said) as caught:
         _load(tmp_path, change)
     assert str(caught.value).startswith(f"{tmp_path / 'models.yaml'} is not valid:")
+
+
+def test_a_model_is_found_by_what_a_server_calls_it(tmp_path: Path) -> None:
+    def change(data: dict[str, Any]) -> None:
+        tuned = {**copy.deepcopy(data["models"]["tiny"]), "adapter": {"repo": "someone/lora"}}
+        data["models"] = {"tuned": tuned, **data["models"]}
+
+    registry = _load(tmp_path, change)
+    assert registry.served_as("tuned") is registry.model("tuned")
+    assert registry.served_as("someone/lora") is registry.model("tuned")
+    assert registry.served_as("someone/tiny") is registry.model("tiny")
+    assert registry.served_as("nobody/knows") is None
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "..", "", "a b", "a\n", "/etc"])
@@ -121,6 +144,22 @@ def test_a_name_that_could_lead_out_of_a_folder_is_refused(
 def test_a_file_that_could_lead_out_of_a_folder_is_refused(tmp_path: Path, file: str) -> None:
     with pytest.raises(ConfigError, match=r"models\.tiny\.source\.file"):
         _load(tmp_path, lambda data: data["models"]["tiny"]["source"].update(file=file))
+
+
+TRAINED = {
+    "mit-oasys/rlm-qwen3-8b-v0.1": "rlm-final",
+    "mit-oasys/rlm-qwen3-30b-a3b-v0.1": "rlm-answer",
+    "alphaXiv/evidence-multi-rlm-4b-grpo-step100": "evidence",
+}
+
+
+@pytest.mark.parametrize(("repo", "profile"), TRAINED.items())
+def test_models_trained_as_roots_have_profiles_of_their_own(repo: str, profile: str) -> None:
+    registry = load_registry()
+    spec = registry.served_as(repo)
+    assert spec is not None
+    assert spec.root.profile == profile
+    assert load_profile(profile, registry.profile(profile)).turns
 
 
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:

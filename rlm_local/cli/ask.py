@@ -117,6 +117,13 @@ def _limit_options(command: Command) -> Command:
     metavar="NAME=VALUE",
     help=f"What a cell may use; NAME: {', '.join(CellLimits.__dataclass_fields__)}.",
 )
+@click.option(
+    "--agreement",
+    type=int,
+    default=1,
+    metavar="K",
+    help="Sample the root K times (up to 9) and take the answer most samples give.",
+)
 @click.option("--seed", type=int, help="Seed of every model call.")
 @click.option("--trace", "trace_path", type=click.Path(path_type=Path), help="Where to write it.")
 @click.option("--no-trace", is_flag=True, help="Write no trace.")
@@ -257,6 +264,7 @@ def _settings(options: dict[str, Any]) -> "Settings":
         cells=read_cell_limits(options["cell_limits"]),
         sandbox=options["sandbox"],
         mode=cast(RunMode, options["mode"]),
+        agreement=options["agreement"],
         seed=options["seed"],
         cache_salt=options["cache_salt"],
         profile=options["profile"],

@@ -6,12 +6,13 @@ from typing import Literal
 
 from rlm_local.engine.budget import Budget
 from rlm_local.engine.journal import Journal
+from rlm_local.engine.shared_calls import CallUnderWay
 from rlm_local.events import SubcallDone
 from rlm_local.types import SubcallOutcome, Usage
 
 __all__ = ["Caller", "Item", "Origin", "Settled", "Writer"]
 
-Origin = Literal["worker", "run", "disk", "trace"]
+Origin = Literal["worker", "run", "beside", "disk", "trace"]
 """Whose reply it is; see `events.SubcallDone`."""
 
 
@@ -40,7 +41,7 @@ class Settled:
     @property
     def cached(self) -> bool:
         """Whether it cost nothing, neither now nor in the run that is resumed."""
-        return self.origin in ("run", "disk")
+        return self.origin in ("run", "beside", "disk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,14 @@ class Item:
         key: names its request.
         places: where in the batch it stands.
         on_disk: its reply, where the result cache has one.
+        beside: the same request of another run, where that is under way.
     """
 
     prompt: str
     key: bytes
     places: list[int]
     on_disk: str | None
+    beside: CallUnderWay | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,20 @@
 """What a child run reads: a slice of its parent's context, or a text a cell made.
 
-A slice stays in the mapped file and is searched through the parent's index; a text of a cell's own
-is held in memory and searched by the same BM25 rule over its paragraphs. Starts no process.
+A slice stays in the mapped file and is searched through the whole file's index, or by itself where
+that has too little of it; a text of a cell's own is held in memory and searched by itself, by the
+same BM25 rule over pieces of whole lines. Starts no process.
 """
 
 import asyncio
+import dataclasses
 import hashlib
-import math
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rlm_local.engine.child_calls import ChildCall
 from rlm_local.engine.observations import cut_middle
+from rlm_local.engine.ranking import Ranking
 from rlm_local.interfaces import Context, TokenCounter
 from rlm_local.types import ContextFacts, ContextSlice, DocumentSpan, Passage, TokenCount
 
@@ -25,10 +26,11 @@ _SHORT_QUESTION_CHARS = 2000
 _PIECE_CHARS = 1 << 20
 _COUNTED_CHARS = 40_000
 """Texts up to this size are counted, larger ones estimated from their first characters."""
-_PASSAGE_CHARS = 1000
 _WIDER = 8
-"""How many more hits are asked of the parent's index than of the slice."""
-_K1, _B = 1.2, 0.75  # as tantivy and Lucene have them
+"""How many more hits are asked of the whole file's index than of the slice."""
+_RANKED_CHARS = 4_000_000
+"""Slices up to this long are ranked by themselves where the index has too few hits in them: it
+names the best thousand of the whole file. Of longer ones, the file is not much more."""
 
 
 class TextContext:
@@ -70,10 +72,14 @@ class TextContext:
 
     async def search(self, query: str, k: int) -> tuple[Passage, ...]:
         """BM25 over passages, best first."""
-        return await asyncio.to_thread(_rank, self.text, query, k)
+        return await asyncio.to_thread(lambda: self._ranking.best(query, k))
 
     def close(self) -> None:
         """Nothing to release."""
+
+    @cached_property
+    def _ranking(self) -> Ranking:
+        return Ranking(self.text)
 
 
 class SliceContext:
@@ -82,7 +88,8 @@ class SliceContext:
     def __init__(self, whole: Context, part: ContextSlice, facts: ContextFacts) -> None:
         self.part = part
         self.whole = whole
-        self._facts = facts
+        self._documents = _documents_in(whole, part)
+        self._facts = dataclasses.replace(facts, documents=max(1, len(self._documents)))
 
     @property
     def facts(self) -> ContextFacts:
@@ -91,8 +98,8 @@ class SliceContext:
 
     @property
     def documents(self) -> Sequence[DocumentSpan]:
-        """None: a slice is one text."""
-        return ()
+        """Those that the part has something of, in whole; empty where the file is one text."""
+        return self._documents
 
     def fileno(self) -> int:
         """The whole file's descriptor."""
@@ -113,14 +120,37 @@ class SliceContext:
         return self.whole.read(_inside(self.part, part))
 
     async def search(self, query: str, k: int) -> tuple[Passage, ...]:
-        """The whole context's hits that lie in the part, best first."""
+        """The best passages of the part, best first; none reaches beyond it."""
         start, end = self.part.start_char, self.part.end_char
         hits = await self.whole.search(query, k * _WIDER)
         inside = [hit for hit in hits if hit.start_char >= start and hit.end_char <= end]
-        return tuple(inside[:k])
+        if len(inside) >= k or end - start > _RANKED_CHARS:
+            return tuple(inside[:k])
+        return await asyncio.to_thread(self._best_of_its_own, query, k)
 
     def close(self) -> None:
         """Nothing of its own to release."""
+
+    def _best_of_its_own(self, query: str, k: int) -> tuple[Passage, ...]:
+        start = self.part.start_char
+        return tuple(
+            dataclasses.replace(
+                hit,
+                document=self._name_at(start + hit.start_char),
+                start_char=start + hit.start_char,
+                end_char=start + hit.end_char,
+            )
+            for hit in self._ranking.best(query, k)
+        )
+
+    def _name_at(self, offset: int) -> str:
+        """The document a character belongs to (a header line: the next one's)."""
+        after = (span.name for span in self._documents if offset < span.end_char)
+        return next(after, self._documents[-1].name if self._documents else "")
+
+    @cached_property
+    def _ranking(self) -> Ranking:
+        return Ranking(self.whole.read(self.part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +201,14 @@ def _inside(outer: ContextSlice, inner: ContextSlice) -> ContextSlice:
     return ContextSlice(start, max(start, min(outer.end_char, inner.end_char)))
 
 
+def _documents_in(whole: Context, part: ContextSlice) -> tuple[DocumentSpan, ...]:
+    return tuple(
+        span
+        for span in whole.documents
+        if span.start_char < part.end_char and span.end_char > part.start_char
+    )
+
+
 def _slice_facts(whole: Context, part: ContextSlice, counter: TokenCounter) -> ContextFacts:
     pieces = (
         whole.read(ContextSlice(at, min(at + _PIECE_CHARS, part.end_char)))
@@ -201,39 +239,3 @@ def _facts(pieces: Iterable[str], sample: str, counter: TokenCounter) -> Context
         documents=1,
         sha256=digest.hexdigest(),
     )
-
-
-def _rank(text: str, query: str, k: int) -> tuple[Passage, ...]:
-    spans = _passages(text)
-    bags = [Counter(_words(text[start:end])) for start, end in spans]
-    lengths = [sum(bag.values()) for bag in bags]
-    mean = (sum(lengths) / len(lengths) if lengths else 0.0) or 1.0
-    scores = [0.0] * len(spans)
-    for word in set(_words(query)):
-        holding = sum(word in bag for bag in bags)
-        rarity = math.log(1 + (len(bags) - holding + 0.5) / (holding + 0.5))
-        for at, bag in enumerate(bags):
-            if n := bag[word]:
-                norm = _K1 * (1 - _B + _B * lengths[at] / mean)
-                scores[at] += rarity * n * (_K1 + 1) / (n + norm)
-    best = sorted((at for at in range(len(spans)) if scores[at] > 0), key=lambda at: -scores[at])
-    return tuple(
-        Passage("", spans[at][0], spans[at][1], text[slice(*spans[at])], scores[at])
-        for at in best[:k]
-    )
-
-
-def _passages(text: str) -> list[tuple[int, int]]:
-    """Pieces of whole lines, about `_PASSAGE_CHARS` long."""
-    spans, start = [], 0
-    while start < len(text):
-        end = min(len(text), start + _PASSAGE_CHARS)
-        if end < len(text) and (line_end := text.rfind("\n", start + 1, end)) > 0:
-            end = line_end + 1
-        spans.append((start, end))
-        start = end
-    return spans
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.casefold())

@@ -11,10 +11,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 from rlm_local.config import RunConfig
+from rlm_local.engine.agreement import agree, parts_of_sample
 from rlm_local.engine.answer_form import in_form
 from rlm_local.engine.budget import Budget
 from rlm_local.engine.child_calls import ChildCall
-from rlm_local.engine.child_context import SliceContext, TextContext, child_scope
+from rlm_local.engine.child_context import ChildScope, SliceContext, TextContext, child_scope
+from rlm_local.engine.child_rooms import ChildRooms
 from rlm_local.engine.direct import DirectPrompt, answer_directly, direct_prompt
 from rlm_local.engine.ending import Ending, after_error, after_limit, force_answer, limit_ending
 from rlm_local.engine.first_look import first_look
@@ -22,7 +24,7 @@ from rlm_local.engine.history import History
 from rlm_local.engine.journal import Journal
 from rlm_local.engine.known_results import KnownResults
 from rlm_local.engine.look import Look
-from rlm_local.engine.models import Models, worker_room_tokens
+from rlm_local.engine.models import Models, salt_of, worker_room_tokens
 from rlm_local.engine.opening import make_opening
 from rlm_local.engine.prompts import Profile, RunFacts
 from rlm_local.engine.recording import Recording
@@ -31,19 +33,14 @@ from rlm_local.engine.run_record import as_answer, digests, write_end, write_sta
 from rlm_local.engine.run_state import Parts, Repl, Run, Task
 from rlm_local.engine.scheduler import Scheduler
 from rlm_local.engine.server_queue import queue_of
+from rlm_local.engine.set_up import set_up
+from rlm_local.engine.shared_calls import SharedReplies
 from rlm_local.engine.subcalls import Subcalls
 from rlm_local.engine.turn import take_turn
 from rlm_local.errors import ConfigError, LimitExceeded, RlmError, RunError
 from rlm_local.events import ExamplesShown
-from rlm_local.interfaces import (
-    Clock,
-    Context,
-    EventSink,
-    Interpreter,
-    InterpreterPool,
-    ResultCache,
-)
-from rlm_local.types import Answer, CallMode, Message, StopReason
+from rlm_local.interfaces import Clock, Context, EventSink, Interpreter, InterpreterPool
+from rlm_local.types import Answer, CallMode, Message, RunMode, StopReason
 
 __all__ = ["Engine", "Models"]
 
@@ -70,7 +67,7 @@ class Engine:
         sink: EventSink,
         clock: Clock,
         retries: RetryPolicy | None = None,
-        results: ResultCache | None = None,
+        results: SharedReplies | None = None,
     ) -> None:
         self._parts = Parts(models, profile, config, sink, clock, retries or RetryPolicy())
         self._results = results
@@ -107,13 +104,19 @@ class Engine:
             recording.check_context(context.facts)
             recording.check_models(digests(parts.models))
         run_id = secrets.token_hex(6)
-        known = KnownResults(parts.models.worker.digest, self._results, recording)
+        budget = Budget(parts.config.limits, run_id, parts.clock)
+        known = KnownResults(
+            parts.models.worker.digest,
+            self._results,
+            recording,
+            salt=salt_of(parts.config.cache_salt, budget),
+        )
         task = Task(
             question=question.strip(),
             context=context,
             pool=pool,
             mode=parts.config.mode,
-            budget=Budget(parts.config.limits, run_id, parts.clock),
+            budget=budget,
             journal=Journal(parts.sink, run_id),
             scheduler=Scheduler(
                 parts.models,
@@ -122,6 +125,7 @@ class Engine:
                 known=known,
                 cache_salt=parts.config.cache_salt,
             ),
+            child_rooms=ChildRooms(),
             recording=recording,
         )
         return await self._answer(task)
@@ -139,6 +143,8 @@ class Engine:
             with _known_to_servers(self._parts.models):
                 if prompt:
                     ending = await self._directly(task, prompt)
+                elif self._parts.config.agreement > 1:
+                    ending = await self._by_agreement(task)
                 else:
                     ending = await self._with_repl(task)
         except (asyncio.CancelledError, KeyboardInterrupt):
@@ -161,6 +167,12 @@ class Engine:
         except RunError as error:
             return Ending("", "error", str(error))
 
+    async def _by_agreement(self, task: Task) -> Ending:
+        samples = self._parts.config.agreement
+        answer = await agree(samples, task.journal, lambda number: self._run_sample(task, number))
+        task.budget.turns += answer.turns
+        return Ending(answer.text, answer.stop_reason, answer.error)
+
     async def _with_repl(self, task: Task) -> Ending:
         try:
             async with _interpreter(task) as interpreter:
@@ -178,8 +190,10 @@ class Engine:
             budget=task.budget,
             journal=task.journal,
             start_child=lambda call: self._run_child(task, call),
+            child_rooms=task.child_rooms,
         )
         repl = Repl(self._parts, task, interpreter, host)
+        await set_up(repl)
         ending = await _drive(self._open_run(repl, await first_look(repl)))
         if ending.stop_reason not in _WHOLE or not self._parts.profile.first_look:
             return ending
@@ -226,20 +240,37 @@ class Engine:
         )
 
     async def _run_child(self, parent: Task, call: ChildCall) -> Answer:
+        scope = await child_scope(parent.context, call, self._parts.models.root.tokens)
+        return await self._answer(self._below(parent, scope, mode="auto"))
+
+    async def _run_sample(self, parent: Task, number: int) -> Answer:
+        parts = parts_of_sample(self._parts, number)
+        engine = Engine(
+            parts.models,
+            profile=parts.profile,
+            config=parts.config,
+            sink=parts.sink,
+            clock=parts.clock,
+            retries=parts.policy,
+            results=self._results,
+        )
+        scope = ChildScope(parent.question, parent.context)
+        return await engine._answer(engine._below(parent, scope, mode="rlm"))
+
+    def _below(self, parent: Task, scope: ChildScope, *, mode: RunMode) -> Task:
+        """A run with turns of its own, which spends what is its parent's."""
         run_id = secrets.token_hex(6)
         own = dataclasses.replace(
             self._parts.config.limits, max_subcalls=None, max_tokens=None, max_seconds=None
         )
-        scope = await child_scope(parent.context, call, self._parts.models.root.tokens)
-        child = dataclasses.replace(
+        return dataclasses.replace(
             parent,
             question=scope.question,
             context=scope.context,
-            mode="auto",
+            mode=mode,
             budget=parent.budget.child(run_id, own),
             journal=parent.journal.child(run_id),
         )
-        return await self._answer(child)
 
 
 async def _drive(run: Run) -> Ending:

@@ -29,6 +29,7 @@ def write_start(parts: Parts, task: Task, mode: CallMode) -> None:
             versions={"rlm_local": _version(), "python": platform.python_version()},
             sandbox=dict(parts.config.sandbox),
             seed=parts.config.seed,
+            agreement=parts.config.agreement if mode == "rlm" else 1,
             resumed_from=task.recording.name if task.recording else None,
         )
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from rlm_local.config import RunConfig
 from rlm_local.engine.budget import Budget
+from rlm_local.engine.child_rooms import ChildRooms
 from rlm_local.engine.guards import RunView
 from rlm_local.engine.history import History
 from rlm_local.engine.journal import Journal
@@ -40,6 +41,7 @@ class Task:
     """One question and where it is asked: what a run is started with.
 
     Attributes:
+        child_rooms: where child runs of the whole tree wait for room.
         recording: the trace of the run that is resumed.
         recorded: this run's own part of it.
     """
@@ -51,6 +53,7 @@ class Task:
     budget: Budget
     journal: Journal
     scheduler: Scheduler
+    child_rooms: ChildRooms
     recording: Recording | None = None
     recorded: RecordedRun | None = None
 

@@ -1,8 +1,8 @@
 """Sends batches of prompts to the worker: each distinct prompt once, alike ones after each other.
 
 One scheduler serves a run and its child runs, so that a prompt answered anywhere in the tree is
-not sent again. How many are in flight, and whose, is the server's queue to say. Items fail one by
-one; knows nothing of cells.
+not sent again; nor, where replies are kept, is one that a run beside it is asking. How many are in
+flight, and whose, is the server's queue to say. Items fail one by one; knows nothing of cells.
 """
 
 import asyncio
@@ -165,9 +165,11 @@ class Scheduler:
         requests = [self._request(prompt, asked, caller) for prompt in places]
         keys = await self._known.keys(requests)
         unknown = [key for key in keys if key not in self._answered]
-        on_disk = await self._known.on_disk(unknown, self._sampling(asked), asked.is_answered_by)
+        sampling = self._sampling(asked)
+        beside = self._known.under_way(unknown, sampling)
+        on_disk = await self._known.on_disk(unknown, sampling, asked.is_answered_by)
         items = [
-            Item(prompt, key, places[prompt], on_disk.get(key))
+            Item(prompt, key, places[prompt], on_disk.get(key), beside.get(key))
             for prompt, key in zip(places, keys, strict=True)
         ]
         return sorted(items, key=lambda item: (not self._is_known(item), item.prompt))
@@ -186,15 +188,25 @@ class Scheduler:
             settled = self._remembered(item, batch.caller)
             if settled is None:
                 await asyncio.sleep(0)  # what is known is written down first
-                settled = await self._send(item.prompt, batch)
-                if settled.outcome.text is not None:
-                    self._known.keep(key, self._sampling(batch.asked), settled.outcome.text)
+                settled = await self._heard_or_sent(item, batch)
             if settled.outcome.error is None:
                 self._answered[key] = settled.outcome
             return settled
         finally:
             del self._under_way[key]
             ended.set_result(None)
+
+    async def _heard_or_sent(self, item: Item, batch: _Batch) -> Settled:
+        """The reply of a run beside this one that asks the same; else the worker's to us."""
+        sampling = self._sampling(batch.asked)
+        heard = await self._known.beside(item.key, sampling, item.beside)
+        if heard is not None:
+            return Settled(SubcallOutcome(heard), origin="beside")
+        with self._known.asking(item.key, sampling) as hand_on:
+            settled = await self._send(item.prompt, batch)
+            if settled.attempts:  # not where our own limits left it unasked
+                hand_on(settled.outcome.text)
+        return settled
 
     def _remembered(self, item: Item, caller: Caller) -> Settled | None:
         """What the run that is resumed was answered, and paid for; else what is on disk."""

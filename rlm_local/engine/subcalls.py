@@ -12,6 +12,7 @@ from typing import Protocol, assert_never
 
 from rlm_local.engine.budget import Budget
 from rlm_local.engine.child_calls import ChildCall, child_calls
+from rlm_local.engine.child_rooms import ChildRooms
 from rlm_local.engine.journal import Journal
 from rlm_local.engine.models import Models, worker_room_tokens
 from rlm_local.engine.observations import cut_middle
@@ -34,8 +35,6 @@ from rlm_local.types import (
 
 __all__ = ["ChildStarter", "Subcalls", "read_constraint"]
 
-_CHILDREN_AT_ONCE = 8
-"""Each child run is a process; more would only queue at the root model."""
 _MOST_PASSAGES = 1000
 _WHOLE: frozenset[StopReason] = frozenset({"answered", "direct", "forced"})
 """Ends of a child run whose text is its answer; after others it is what was found by then."""
@@ -68,6 +67,7 @@ class Subcalls:
         budget: Budget,
         journal: Journal,
         start_child: ChildStarter,
+        child_rooms: ChildRooms,
     ) -> None:
         self.failure: RunError | None = None
         self._models = models
@@ -77,7 +77,7 @@ class Subcalls:
         self._journal = journal
         self._start_child = start_child
         self._can_recurse = journal.depth < budget.limits.max_depth
-        self._children = asyncio.Semaphore(_CHILDREN_AT_ONCE)
+        self._children = child_rooms.at(journal.depth + 1)
         self._under_way: set[asyncio.Task[CellReply]] = set()
         self._batches = 0
 
@@ -107,7 +107,8 @@ class Subcalls:
         """Cancel what a finished cell left under way."""
         left = list(self._under_way)
         for task in left:
-            task.cancel()
+            if not task.cancelling():  # a second time would cut a child run's end short
+                task.cancel()
         if left:
             await asyncio.wait(left)
 

@@ -14,6 +14,7 @@ from rlm_local.engine.prompts import say
 from rlm_local.engine.replies import Cell, Reply, parse_reply
 from rlm_local.engine.root_call import RootRequest, ask_root, reply_room
 from rlm_local.engine.run_state import Run
+from rlm_local.engine.set_up import set_up
 from rlm_local.errors import ConfigError
 from rlm_local.events import (
     GuardFired,
@@ -196,12 +197,15 @@ async def _run_cells(run: Run, turn: int, reply: Reply) -> _Ran:
     for cell in reply.cells:
         result = await run_cell(run, turn, cell.code)
         seen.append(observe(result, run.parts.profile.output_chars))
+        if result.restarted:
+            await set_up(run, turn)
         if result.final is not None:
-            return _Ran(_observation(seen), result.final)
+            return _Ran(_observation(run, seen), result.final)
         if result.error is not None:
             break
-    return _Ran(_observation(seen), None)
+    return _Ran(_observation(run, seen), None)
 
 
-def _observation(seen: list[str]) -> str:
-    return say("observation", output="\n\n".join(seen))
+def _observation(run: Run, seen: list[str]) -> str:
+    output = "\n\n".join(seen)
+    return run.parts.profile.say("observation", output=output, question=run.task.question)

@@ -288,7 +288,8 @@ class CellExchange:
     async def _cancel_calls(self) -> None:
         calls = list(self._calls.values())
         for call in calls:
-            call.cancel()
+            if not call.cancelling():  # a second time would cut its cleaning up short
+                call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
 
 

@@ -80,10 +80,12 @@ class LiveWorker:
 
     async def kill(self) -> None:
         """Kill the process and wait for its end. Safe to call twice."""
-        if self._pidfd >= 0:
-            self._signal(signal.SIGKILL)
-            await asyncio.wait([self._exited], timeout=_DEATH_TIMEOUT_S)
-        self._release()
+        try:
+            if self._pidfd >= 0:
+                self._signal(signal.SIGKILL)
+                await asyncio.wait([self._exited], timeout=_DEATH_TIMEOUT_S)
+        finally:  # also where whoever waits is cancelled
+            self._release()
 
     async def reason_of_death(self) -> str:
         """Why the process ended by itself, for the root to read."""

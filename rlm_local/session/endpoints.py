@@ -72,7 +72,7 @@ async def open_endpoints(
     registry = load_registry(settings.models_file)
     root = await _open(names.root, registry, warn)
     worker = root if names.worker == names.root else await _open(names.worker, registry, warn)
-    spec = registry.models.get(names.root.model)
+    spec = registry.served_as(names.root.model)
     profile_name = settings.profile or (spec.root.profile if spec else DEFAULT_PROFILE)
 
     async def close() -> None:
@@ -120,7 +120,7 @@ async def _examined(endpoint: Endpoint) -> EndpointFacts | ConfigError | ModelEr
 
 
 async def _model(endpoint: Endpoint, facts: EndpointFacts, registry: Registry) -> OpenAIModel:
-    spec = registry.models.get(endpoint.model)
+    spec = registry.served_as(endpoint.model)
     is_vllm = facts.dialect == "vllm"
     server = await measured(endpoint) if is_vllm else ServedCapacity(endpoint, tells_load=False)
     return OpenAIModel(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rlm_local.config import Home
-from rlm_local.interfaces import ResultCache
+from rlm_local.engine.shared_calls import SharedCalls, SharedReplies
 from rlm_local.results.disk_cache import CACHE_BYTES, DiskCache
 from rlm_local.session.models import OpenModels
 
@@ -34,9 +34,12 @@ class KeptResults:
         self._settings = settings
         self._warn = warn
         self._cache: DiskCache | None = None
+        self._calls = SharedCalls()
 
-    def of(self, models: OpenModels) -> ResultCache | None:
+    def of(self, models: OpenModels) -> SharedReplies | None:
         """What runs with these models share; None: nothing is kept.
+
+        A session opens its models once, so that all its runs read one scope of the cache.
 
         Raises:
             ConfigError: the cache's folder cannot be made.
@@ -48,7 +51,8 @@ class KeptResults:
         if self._cache is None:
             folder = self._home.folder("cache")
             self._cache = DiskCache(folder, warn=self._warn, max_bytes=self._settings.max_bytes)
-        return self._cache.scoped(self._settings.namespace, models.worker_options)
+        scoped = self._cache.scoped(self._settings.namespace, models.worker_options)
+        return SharedReplies(scoped, self._calls)
 
     async def aclose(self) -> None:
         """Write what is left and close the file. Safe to call twice."""

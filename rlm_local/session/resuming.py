@@ -31,8 +31,8 @@ def load_recording(path: Path) -> Recording:
 def resumed(settings: Settings, recording: Recording, *, limits: Mapping[str, Any]) -> Settings:
     """Settings under which the recorded run takes the same course.
 
-    Mode, seed, profile and limits are the run's. Tokens and sub-calls that it spent count;
-    `max_seconds` begins anew.
+    Mode, agreement, seed, profile and limits are the run's. Tokens and sub-calls that it spent
+    count; `max_seconds` begins anew.
 
     Args:
         settings: all others.
@@ -52,6 +52,7 @@ def resumed(settings: Settings, recording: Recording, *, limits: Mapping[str, An
         limits=Limits(**{**then, **limits}),
         mode="direct" if start.mode == "direct" else "rlm",
         seed=start.seed,
+        agreement=start.agreement,
         profile=start.profile,
     )
 

@@ -320,6 +320,7 @@ class RLM:
             limits=self._settings.limits,
             mode=self._settings.mode,
             direct_tokens=models.direct_tokens,
+            agreement=self._settings.agreement,
             seed=self._settings.seed,
             stack=models.stack,
             cache_salt=self._settings.cache_salt,

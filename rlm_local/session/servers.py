@@ -154,8 +154,10 @@ async def _start(
                 "vllm-cpu" if placed.device == "cpu" else "vllm-cuda"
             )
             folder = machine.store.location(placed.model, serving=serving)
+            adapter = machine.store.adapter_location(placed.model)
             server = VllmServer(
-                server_plan(machine, placement.stack, placed, folder), supervision=supervision
+                server_plan(machine, placement.stack, placed, folder, adapter=adapter),
+                supervision=supervision,
             )
             servers.append(server)
             await server.start(progress.phase)
@@ -182,13 +184,19 @@ async def _stopped_on_failure(servers: Sequence[VllmServer]) -> AsyncIterator[No
 
 
 def server_plan(
-    machine: Machine, stack: str, placed: ServerPlacement, model_folder: Path
+    machine: Machine,
+    stack: str,
+    placed: ServerPlacement,
+    model_folder: Path,
+    *,
+    adapter: Path | None = None,
 ) -> ServerPlan:
     """What a placement means for the server's command line, with weights from a folder."""
     spec = machine.registry.model(placed.model)
     return ServerPlan(
         model_folder=model_folder,
         served_names=placed.roles,
+        root_adapter=adapter if "root" in placed.roles else None,
         device=placed.device,
         max_model_len=placed.max_model_len,
         max_num_seqs=placed.max_num_seqs,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from rlm_local.cell_limits import CellLimits
+from rlm_local.config import check_agreement
 from rlm_local.context.sources import ReadOptions
 from rlm_local.session.results import CacheSettings
 from rlm_local.types import Limits, RunMode
@@ -22,6 +23,8 @@ class Settings:
     sandbox: str = "auto"
     """`auto`, `require-full`, `sealed` or `off`."""
     mode: RunMode = "auto"
+    agreement: int = 1
+    """Samples of the root, up to 9; the answer most of them give is taken. 1: one run alone."""
     seed: int | None = None
     cache_salt: str | None = None
     """`run`: a run shares no prefix with others in vLLM's cache; another text: with those that
@@ -36,3 +39,11 @@ class Settings:
     count_tokens: bool = False
     """Count the context's tokens exactly instead of estimating large ones."""
     cache: CacheSettings = field(default_factory=CacheSettings)
+
+    def __post_init__(self) -> None:
+        """Check what only fits together.
+
+        Raises:
+            ConfigError: `agreement` is out of range, or the mode has no root to sample.
+        """
+        check_agreement(self.agreement, self.mode)

@@ -10,7 +10,7 @@ from rlm_local.engine.child_context import (
     open_slice,
     open_text,
 )
-from rlm_local.types import ContextSlice
+from rlm_local.types import ContextSlice, DocumentSpan, Passage
 from tests.fakes.parts import StringContext, WordCounter
 
 TEXT = "first line\nsecond line\nthird line\n" * 10
@@ -77,6 +77,38 @@ async def test_a_slice_is_searched_through_the_whole_files_index() -> None:
     hits = await part.search("second", 1)
     assert [(hit.start_char, hit.text) for hit in hits] == [(45, "second line")]
     assert whole.searched == [("second", 8)]
+
+
+async def test_what_the_index_leaves_out_of_a_slice_is_found_in_the_slice_itself() -> None:
+    class BestElsewhere(StringContext):
+        """An index whose best hits lie all before the slice, as those of a large text may."""
+
+        async def search(self, query: str, k: int) -> tuple[Passage, ...]:
+            return (await super().search(query, 1000))[:k]
+
+    text = "the heron stands\n" * 500 + "the heron flies\n" + "nothing here\n" * 50
+    start = text.index("the heron flies")
+    part = await open_slice(BestElsewhere(text), ContextSlice(start, len(text)), COUNTER)
+    (hit,) = await part.search("heron", 3)
+    assert hit.start_char == start
+    assert text[hit.start_char : hit.end_char] == hit.text
+    assert await part.search("absent", 3) == ()
+
+
+async def test_a_slice_has_the_documents_it_has_something_of() -> None:
+    bodies = ["first\n" * 20, "second\n" * 20, "third\n" * 20]
+    starts = [sum(map(len, bodies[:n])) for n in range(4)]
+    spans = [
+        DocumentSpan(f"d{n}", starts[n], starts[n + 1], starts[n], starts[n + 1]) for n in range(3)
+    ]
+    whole = StringContext("".join(bodies), documents=spans)
+    part = await open_slice(whole, ContextSlice(starts[1] + 3, starts[2] + 10), COUNTER)
+    assert [span.name for span in part.documents] == ["d1", "d2"]
+    assert part.facts.documents == 2
+    hits = await part.search("second", 99)
+    assert {hit.document for hit in hits} == {"d1"}
+    none = await open_slice(whole, ContextSlice(5, 5), COUNTER)
+    assert none.facts.documents == 1
 
 
 async def test_a_slice_of_a_slice_is_a_slice_of_the_file() -> None:

@@ -10,6 +10,7 @@ import pytest
 from rlm_local.config import RunConfig
 from rlm_local.engine.loop import Engine, Models
 from rlm_local.engine.recording import Recording
+from rlm_local.engine.shared_calls import SharedReplies
 from rlm_local.errors import ModelError, UserError
 from rlm_local.events import (
     CellRan,
@@ -30,26 +31,13 @@ from tests.fakes.parts import (
     CallableModel,
     HandClock,
     ListSink,
+    Shelf,
     StringContext,
     completion,
     echo,
 )
 
 QUESTION = "What is the magic number for sunny-harbor?"
-
-
-class Shelf:
-    """A result cache in memory."""
-
-    def __init__(self) -> None:
-        self.replies: dict[bytes, str] = {}
-
-    async def get(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
-        await asyncio.sleep(0)
-        return {key: self.replies[key] for key in keys if key in self.replies}
-
-    def put(self, key: bytes, reply: str) -> None:
-        self.replies[key] = reply
 
 
 class Stage:
@@ -95,7 +83,7 @@ class Stage:
             sink=self.sink,
             clock=HandClock(),
             retries=AT_ONCE,
-            results=shelf,
+            results=SharedReplies(shelf) if shelf else None,
         )
 
     async def ask(self, recording: Recording | None = None, question: str = QUESTION) -> Answer:

@@ -8,10 +8,11 @@ import pytest
 
 from rlm_local.engine.budget import Budget
 from rlm_local.engine.child_calls import ChildCall
+from rlm_local.engine.child_rooms import ChildRooms
 from rlm_local.engine.journal import Journal
 from rlm_local.engine.models import Models, worker_room_tokens
 from rlm_local.engine.scheduler import Scheduler
-from rlm_local.engine.subcalls import Subcalls, read_constraint
+from rlm_local.engine.subcalls import ChildStarter, Subcalls, read_constraint
 from rlm_local.errors import SandboxError, ServerError
 from rlm_local.events import SubcallDone
 from rlm_local.types import (
@@ -53,6 +54,7 @@ class _Host:
         self.context = StringContext(TEXT)
         self.sink, self.clock = ListSink(), HandClock()
         self.children: list[ChildCall] = []
+        self.child: ChildStarter = self._child
         self.child_error: Exception | None = None
         self.child_text = "the child's answer"
         self.child_stop: StopReason = "answered"
@@ -66,7 +68,8 @@ class _Host:
             scheduler=Scheduler(models, AT_ONCE, seed=None),
             budget=self.budget,
             journal=Journal(self.sink, "run", depth=depth),
-            start_child=self._child,
+            start_child=lambda call: self.child(call),
+            child_rooms=ChildRooms(),
         )
 
     async def _child(self, call: ChildCall, /) -> Answer:
@@ -376,6 +379,29 @@ async def test_what_a_finished_cell_left_under_way_is_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await late
     await host.host.end_cell()
+
+
+async def test_a_child_run_that_is_cancelled_may_end_what_it_began() -> None:
+    host, reached, ended = _Host(), asyncio.Event(), asyncio.Event()
+
+    async def child(call: ChildCall, /) -> Answer:
+        reached.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            ended.set()
+        raise AssertionError
+
+    host.child = child
+    cell_call = asyncio.ensure_future(host.rlm("one"))
+    await reached.wait()
+    cell_call.cancel()
+    await asyncio.sleep(0)
+    await host.host.end_cell()
+    with pytest.raises(asyncio.CancelledError):
+        await cell_call
+    assert ended.is_set()
 
 
 def test_every_function_of_the_contract_is_served() -> None:

@@ -2,13 +2,21 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from rlm_local.capacity import FixedServer
 from rlm_local.events import Event
-from rlm_local.interfaces import Clock, Context, EventSink, Model, Server, TokenCounter
+from rlm_local.interfaces import (
+    Clock,
+    Context,
+    EventSink,
+    Model,
+    ResultCache,
+    Server,
+    TokenCounter,
+)
 from rlm_local.types import (
     Completion,
     ContextFacts,
@@ -27,6 +35,7 @@ __all__ = [
     "HandClock",
     "ListSink",
     "ScriptedRoot",
+    "Shelf",
     "StringContext",
     "WordCounter",
     "completion",
@@ -70,6 +79,22 @@ class ListSink:
     def of(self, kind: type[EventT]) -> list[EventT]:
         """The events of one kind, in order."""
         return [event for event in self.events if isinstance(event, kind)]
+
+
+class Shelf:
+    """A result cache in memory."""
+
+    def __init__(self) -> None:
+        self.replies: dict[bytes, str] = {}
+
+    async def get(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
+        """The replies known."""
+        await asyncio.sleep(0)
+        return {key: self.replies[key] for key in keys if key in self.replies}
+
+    def put(self, key: bytes, reply: str) -> None:
+        """Keep one reply."""
+        self.replies[key] = reply
 
 
 class StringContext:
@@ -209,4 +234,5 @@ def ScriptedRoot(  # noqa: N802  # reads as the class it stands in for
 _context: type[Context] = StringContext
 _sink: type[EventSink] = ListSink
 _clock: type[Clock] = HandClock
+_results: type[ResultCache] = Shelf
 _model: type[Model] = CallableModel

@@ -27,6 +27,16 @@ def test_both_roles_are_names_of_one_server() -> None:
     assert arguments[at + 1 : at + 3] == ["root", "worker"]
 
 
+def test_an_adapter_is_what_the_root_is_served_through() -> None:
+    arguments = command(replace(CPU, root_adapter=Path("/weights/a")), socket=Path("/s"))
+    assert flag(arguments, "--served-model-name") == "worker"
+    assert "root" not in arguments
+    assert flag(arguments, "--lora-modules") == "root=/weights/a"
+    alone = command(replace(CUDA, root_adapter=Path("/weights/a")), socket=Path("/s"))
+    assert flag(alone, "--served-model-name") == "base"
+    assert "--lora-modules" not in command(CPU, socket=Path("/s"))
+
+
 def test_a_socket_takes_the_place_of_host_and_port() -> None:
     assert "--host" not in command(CPU, socket=Path("/s"))
     arguments = command(replace(CPU, port=8123), socket=None)

@@ -92,6 +92,17 @@ async def test_nobody_there_is_told() -> None:
         await open_endpoints(names, Settings())
 
 
+async def test_a_model_served_under_its_repositorys_name_gets_its_own_profile(
+    server: OpenAIServer,
+) -> None:
+    name = "mit-oasys/rlm-qwen3-8b-v0.1"
+    server.options.models = [name]
+    served = Served((server.base_url,), None, name)
+    opened = await open_endpoints(EndpointNames(served, served), Settings())
+    assert opened.profile.name == "rlm-final"
+    await opened.aclose()
+
+
 async def test_an_unknown_profile_is_told_and_nothing_stays_open(server: OpenAIServer) -> None:
     with pytest.raises(ConfigError, match="no profile"):
         await open_endpoints(_names(server), Settings(profile="none"))

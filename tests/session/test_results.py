@@ -29,7 +29,8 @@ class Session:
         self.kept = KeptResults(Home(folder), settings, pytest.fail)
 
     def of(self, opened: OpenModels) -> ResultCache | None:
-        return self.kept.of(opened)
+        shared = self.kept.of(opened)
+        return shared.cache if shared else None
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,12 @@ def test_mode_seed_profile_and_limits_are_the_runs() -> None:
     assert settings.sandbox == "sealed"
 
 
+def test_samples_that_were_voting_vote_again() -> None:
+    start = dataclasses.replace(started("r1"), agreement=3)
+    settings = resumed(Settings(), Recording.of("/traces/t.jsonl", [start]), limits={})
+    assert settings.agreement == 3
+
+
 def test_limits_that_are_given_win() -> None:
     settings = resumed(Settings(), _recording(), limits={"max_turns": 30, "max_tokens": 5})
     assert settings.limits == Limits(max_turns=30, max_tokens=5, max_seconds=60.5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rlm_local.errors import ConfigError, WeightsError
-from rlm_local.registry import Registry
+from rlm_local.registry import Adapter, Registry
 from rlm_local.weights.pull import PullSettings
 from rlm_local.weights.store import WeightStore
 from tests.fakes.hub_server import FakeHub, running_hub
@@ -71,6 +71,59 @@ def test_a_snapshot_from_a_folder_is_served_as_it_is(tmp_path: Path) -> None:
 def test_a_given_folder_may_be_a_whole_store(tmp_path: Path) -> None:
     snapshot(tmp_path / "usb" / "tiny" / "source")
     assert _store(tmp_path).pull("tiny", source=tmp_path / "usb").origin == "folder"
+
+
+def _tuned() -> Registry:
+    known = registry()
+    tuned = known.model("tiny").model_copy(update={"adapter": Adapter(repo="someone/lora")})
+    return known.model_copy(update={"models": {"tiny": tuned}})
+
+
+def _adapter(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text('{"r": 32}')
+    (folder / "adapter_model.safetensors").write_bytes(b"small")
+    return folder
+
+
+def test_an_adapter_is_pulled_beside_its_model(tmp_path: Path) -> None:
+    plain, tuned = _store(tmp_path), _store(tmp_path, known=_tuned())
+    given = snapshot(tmp_path / "given")
+    plain.pull("tiny", source=given)
+    assert plain.adapter_location("tiny") is None
+    assert tuned.state("tiny") == "incomplete", "the model is here, its adapter is not"
+    with pytest.raises(WeightsError, match="rlm-local pull tiny"):
+        tuned.adapter_location("tiny")
+
+    with pytest.raises(WeightsError, match=r"holds no adapter_config\.json"):
+        tuned.pull("tiny", source=given)
+    _adapter(given / "lora")
+    tuned.pull("tiny", source=given)
+
+    folder = tuned.adapter_location("tiny")
+    assert folder == _folder(tmp_path) / "adapter" / "tiny" / "source"
+    assert (folder / "adapter_config.json").is_file()
+    assert not (tuned.location("tiny", serving="vllm-cuda") / "adapter_config.json").exists()
+    assert tuned.is_present("tiny")
+    assert tuned.digest("tiny") != plain.digest("tiny")
+    assert tuned.bytes_on_disk("tiny") > plain.bytes_on_disk("tiny")
+    assert tuned.verify("tiny").ok
+    (folder / "adapter_model.safetensors").write_bytes(b"smell")
+    (problem,) = tuned.verify("tiny").problems
+    assert "adapter_model.safetensors" in problem
+
+
+def test_a_whole_store_is_given_with_its_adapters(tmp_path: Path) -> None:
+    snapshot(tmp_path / "usb" / "tiny" / "source")
+    _adapter(tmp_path / "usb" / "tiny" / "adapter" / "tiny" / "source")
+    store = _store(tmp_path, known=_tuned())
+    store.pull("tiny", source=tmp_path / "usb")
+    assert store.is_present("tiny")
+
+
+def test_an_adapter_in_the_place_of_a_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"no config\.json; it holds an adapter"):
+        _store(tmp_path).pull("tiny", source=_adapter(tmp_path / "given"))
 
 
 def test_the_revision_of_a_hub_cache_folder_is_kept(tmp_path: Path) -> None:

@@ -60,3 +60,9 @@ def test_files_that_were_not_pulled_are_strangers(tmp_path: Path, record: FileRe
 def test_a_report_is_ok_without_problems() -> None:
     assert VerifyReport("m", (), 1, 1).ok
     assert not VerifyReport("m", ("x is missing",), 1, 1).ok
+
+
+def test_reports_add_up_under_the_first_ones_name() -> None:
+    both = VerifyReport("m", ("a",), 2, 10) + VerifyReport("other", ("b",), 1, 5)
+    assert both == VerifyReport("m", ("a", "b"), 3, 15)
+    assert not both.ok
